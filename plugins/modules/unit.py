@@ -1,0 +1,330 @@
+#!/usr/bin/python
+# Copyright: novalab contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep systemd units running on their current configuration, or absent."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: unit
+short_description: Keep systemd units running on their current configuration
+version_added: "0.1.0"
+description:
+  - Enables and starts systemd units, and restarts those whose main process is older than one of their
+    configuration files.
+  - This replaces the usual handler. A handler is forgotten when a run is interrupted between the change of a file
+    and the end of the play; the age of a process is not, so the next run restarts what still runs on old settings.
+  - Waits for readiness, and on failure reports the last lines of the unit's journal.
+author:
+  - novalab contributors
+options:
+  name:
+    description: The units, in the order in which they are started. V(.service) is implied.
+    type: list
+    elements: str
+    required: true
+  state:
+    description:
+      - V(started) keeps the units enabled and running.
+      - V(absent) keeps them stopped and masked; a unit that does not exist is absent already.
+    type: str
+    choices: [started, absent]
+    default: started
+  config:
+    description:
+      - Files or directories that the units read when they start. A unit is restarted when one of them is newer than
+        its main process. Missing ones are ignored.
+    type: list
+    elements: path
+    default: []
+  restart:
+    description: Restart running units whatever their age, for instance after a change of data that they cache.
+    type: bool
+    default: false
+  listen:
+    description: Addresses as C(HOST:PORT) that accept TCP connections once the units are ready.
+    type: list
+    elements: str
+    default: []
+  wait:
+    description: Wait until the units are active and O(listen) answers.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds to wait for readiness.
+    type: int
+    default: 60
+  log:
+    description: Log files whose last lines belong to the report of a failure, beside the journal.
+    type: list
+    elements: path
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be done and does nothing.
+  diff_mode:
+    support: full
+    description: Shows the state of each unit before and after.
+"""
+
+EXAMPLES = r"""
+- name: Run the Keystone API
+  novalab.openstack.unit:
+    name: [keystone]
+    config: [/etc/keystone/keystone.conf]
+    listen: ["192.168.56.11:5000"]
+
+- name: Keep the serial console proxy off
+  novalab.openstack.unit:
+    name: [nova-serialproxy]
+    state: absent
+"""
+
+RETURN = r"""
+started:
+  description: Units that were started.
+  type: list
+  elements: str
+  returned: always
+  sample: [keystone]
+restarted:
+  description: Units that were restarted, with the reason.
+  type: dict
+  returned: always
+  sample: {"nova-api": "/etc/nova/nova.conf is newer than its process"}
+enabled:
+  description: Units that were enabled.
+  type: list
+  elements: str
+  returned: always
+  sample: [keystone]
+removed:
+  description: Units that were stopped and masked.
+  type: list
+  elements: str
+  returned: always
+  sample: [nova-serialproxy]
+"""
+
+import contextlib
+import datetime
+import os
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,NeedDaemonReload"
+POLL_SECONDS = 0.1
+LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says of one unit (C(systemctl show))."""
+
+    name: str
+    load: str
+    active: str
+    sub: str
+    file_state: str
+    started_at: float
+    stale_definition: bool
+
+    @property
+    def running(self) -> bool:
+        return self.active in ("active", "reloading") or (self.active == "activating" and self.sub != "auto-restart")
+
+
+def timestamp(text: str) -> float:
+    """Seconds since the epoch from C(systemctl --timestamp=us+utc), as C(Tue 2026-11-24 14:12:43.123456 UTC); 0.0 if none."""
+    if not text or text == "n/a":
+        return 0.0
+    parsed = datetime.datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC")
+    return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def parse_units(output: str, names: list[str]) -> list[Unit]:
+    """The units of one C(systemctl show) call, which separates them by an empty line and keeps the order asked for."""
+    units = []
+    for name, block in zip(names, output.strip().split("\n\n"), strict=True):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        units.append(
+            Unit(
+                name=name,
+                load=values.get("LoadState", ""),
+                active=values.get("ActiveState", ""),
+                sub=values.get("SubState", ""),
+                file_state=values.get("UnitFileState", ""),
+                started_at=timestamp(values.get("ExecMainStartTimestamp", "")),
+                stale_definition=values.get("NeedDaemonReload") == "yes",
+            )
+        )
+    return units
+
+
+def newest(paths: list[str]) -> tuple[str, float]:
+    """The most recently changed file below the paths, and its time in seconds since the epoch; C(("", 0.0)) if none."""
+    latest = ("", 0.0)
+    for path in paths:
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or [path]
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):
+                changed = os.stat(file).st_mtime
+                if changed > latest[1]:
+                    latest = (file, changed)
+    return latest
+
+
+def restart_reason(unit: Unit, config: list[str], forced: bool) -> str:
+    """Why a running unit has to be restarted; empty if it has not."""
+    if forced:
+        return "asked for"
+    file, changed = newest(config)
+    if unit.started_at and changed > unit.started_at:
+        return f"{file} is newer than its process"
+    return ""
+
+
+def accepts(address: str) -> bool:
+    """Whether C(HOST:PORT) accepts a TCP connection; the wildcard address is asked on the loopback."""
+    host, _, port = address.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1", "": "127.0.0.1"}.get(host, host.strip("[]"))
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+class Systemd:
+    """The few systemctl calls that the module needs."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+
+    def call(self, *arguments: str) -> str:
+        code, out, err = self.module.run_command(["systemctl", *arguments], environ_update={"LC_ALL": "C"})
+        if code != 0:
+            self.fail(f"'systemctl {' '.join(arguments)}' ended with status {code}: {err.strip() or out.strip()}")
+        return str(out)
+
+    def units(self, names: list[str]) -> list[Unit]:
+        return parse_units(self.call("show", "--timestamp=us+utc", "-p", PROPERTIES, *map(service, names)), names)
+
+    def journal(self, names: list[str]) -> list[str]:
+        arguments = [item for name in names for item in ("-u", service(name))]
+        _, out, _ = self.module.run_command(["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(LOG_LINES), *arguments])
+        return str(out).splitlines()
+
+    def fail(self, message: str) -> None:
+        names = self.module.params["name"]
+        lines = self.journal(names)
+        report = [message, f"last journal lines of {', '.join(names)}:", *(lines or ["(none)"])]
+        for path in self.module.params["log"]:
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+                report += [f"last lines of {path}:", *(line.rstrip() for line in file.readlines()[-LOG_LINES:])]
+        self.module.fail_json(msg="\n".join(report), journal=lines, units=names)
+
+
+def service(name: str) -> str:
+    return name if "." in name else f"{name}.service"
+
+
+def wait_ready(systemd: Systemd, names: list[str], listen: list[str], timeout: int) -> None:
+    """Wait until all units are active and all addresses accept; fail early when a unit has failed."""
+    end = time.monotonic() + timeout
+    silent = list(listen)
+    while True:
+        waiting = [unit for unit in systemd.units(names) if unit.active != "active"]
+        failed = [unit.name for unit in waiting if unit.active == "failed"]
+        if failed:
+            systemd.fail(f"{', '.join(failed)} failed to start")
+        silent = [address for address in silent if not accepts(address)]
+        if not waiting and not silent:
+            return
+        if time.monotonic() > end:
+            what = [f"{unit.name} is {unit.active} ({unit.sub})" for unit in waiting]
+            what += [f"nothing answers on {address}" for address in silent]
+            systemd.fail(f"not ready after {timeout} s: {'; '.join(what)}")
+        time.sleep(POLL_SECONDS)
+
+
+def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
+    names: list[str] = module.params["name"]
+    units = systemd.units(names)
+    missing = [unit.name for unit in units if unit.load == "not-found"]
+    if missing and not module.check_mode:
+        module.fail_json(msg=f"no such unit: {', '.join(missing)}. Expected: the packages that bring them are installed.")
+    masked = [unit.name for unit in units if unit.load == "masked"]
+    enable = [unit.name for unit in units if unit.file_state in ("disabled", "masked", "masked-runtime", "")]
+    reasons = {unit.name: restart_reason(unit, module.params["config"], module.params["restart"]) for unit in units if unit.running}
+    restarted = {name: reason for name, reason in reasons.items() if reason}
+    started = [unit.name for unit in units if not unit.running]
+    result = {"changed": bool(started or restarted or enable), "started": started, "restarted": restarted, "enabled": enable, "removed": []}
+    if module.check_mode:
+        return result
+    if masked:
+        systemd.call("unmask", *map(service, masked))
+    if enable:
+        systemd.call("enable", "--quiet", *map(service, enable))
+    elif any(unit.stale_definition for unit in units):
+        systemd.call("daemon-reload")
+    block = [] if module.params["wait"] else ["--no-block"]
+    if started:
+        # A unit that had failed may have used up its start limit.
+        systemd.call("reset-failed", *map(service, started))
+        systemd.call("start", *block, *map(service, started))
+    if restarted:
+        systemd.call("restart", *block, *map(service, restarted))
+    if module.params["wait"]:
+        wait_ready(systemd, names, module.params["listen"], module.params["timeout"])
+    return result
+
+
+def ensure_absent(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
+    names: list[str] = module.params["name"]
+    removed = [
+        unit.name
+        for unit in systemd.units(names)
+        if unit.load != "not-found" and (unit.running or unit.load != "masked")
+    ]
+    if removed and not module.check_mode:
+        systemd.call("disable", "--quiet", "--now", *map(service, removed))
+        systemd.call("mask", "--quiet", *map(service, removed))
+    return {"changed": bool(removed), "started": [], "restarted": {}, "enabled": [], "removed": removed}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "list", "elements": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
+            "config": {"type": "list", "elements": "path", "default": []},
+            "restart": {"type": "bool", "default": False},
+            "listen": {"type": "list", "elements": "str", "default": []},
+            "wait": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 60},
+            "log": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    systemd = Systemd(module)
+    result = ensure_started(module, systemd) if module.params["state"] == "started" else ensure_absent(module, systemd)
+    if result["changed"]:
+        touched = [*result["started"], *result["restarted"], *result["enabled"], *result["removed"]]
+        after = "started" if module.params["state"] == "started" else "absent"
+        reasons = "".join(f"{name}: restarted, {reason}\n" for name, reason in result["restarted"].items())
+        result["diff"] = {
+            "before": "".join(f"{name}: as it was\n" for name in sorted(set(touched) - set(result["restarted"]))),
+            "after": "".join(f"{name}: {after}\n" for name in sorted(set(touched) - set(result["restarted"]))) + reasons,
+        }
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
