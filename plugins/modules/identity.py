@@ -169,7 +169,8 @@ def can_log_in(url: str, user: str, password: str, project: str) -> bool:
 def bootstrap(module: AnsibleModule) -> None:
     """Make the administrator, also with a new password, and the identity service (keystone-manage bootstrap)."""
     url, region = module.params["url"], module.params["region"]
-    command = ["keystone-manage", "bootstrap", "--bootstrap-region-id", region]
+    # As the service's own user, or the log file would be root's and the service could not write it.
+    command = ["runuser", "-u", "keystone", "--", "keystone-manage", "bootstrap", "--bootstrap-region-id", region]
     for interface in INTERFACES:
         command += [f"--bootstrap-{interface}-url", url]
     code, out, err = module.run_command(command, environ_update={"OS_BOOTSTRAP_PASSWORD": module.params["admin_password"]})
