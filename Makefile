@@ -1,0 +1,82 @@
+# The lab and its workshop. `make help` lists the targets; everything but `setup` is a short call of a tool in .venv.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Ansible refuses to run without a UTF-8 locale; C.UTF-8 is in every Debian.
+export LC_ALL := C.UTF-8
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up verify status halt destroy check test clean ruff mypy yamllint ansible-lint unit
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(STAMP) ## The Python environment in .venv, from uv.lock
+
+up: setup ## The lab in this directory, from nothing to a verified Nova
+	@$(BIN)/labctl up
+
+verify: setup ## Check the running lab
+	@$(BIN)/labctl verify
+
+status: setup ## The nodes and the services of the lab
+	@$(BIN)/labctl status
+
+halt: setup ## Stop the nodes; `make up` starts them again
+	@$(BIN)/labctl halt
+
+destroy: setup ## Remove the lab, keep the images
+	@$(BIN)/labctl destroy
+
+check: setup ## Linters, types and unit tests: no root, no lab, under a minute
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy ruff yamllint unit
+
+test: check ## Everything: `make check`, then the tests on a real lab
+	$(BIN)/pytest tests --ignore tests/unit
+
+ruff: setup
+	$(BIN)/ruff check --quiet .
+
+mypy: setup
+	$(BIN)/mypy
+
+yamllint: setup
+	$(BIN)/yamllint --strict .
+
+ansible-lint: setup
+	$(BIN)/ansible-lint --offline -q
+
+unit: setup
+	$(BIN)/pytest -q tests/unit
+
+clean: ## Remove the environment and the caches; the lab stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .ansible dist build
+
+# The stamp goes first and comes back last: an environment without it was interrupted half-way and is made anew.
+# apt is asked only when Python or its venv module is missing, which on Debian is a package of its own.
+$(STAMP): pyproject.toml uv.lock hatch_build.py
+	@set -e; \
+	if [ ! -e $(STAMP) ]; then rm -rf $(VENV); fi; \
+	rm -f $(STAMP); \
+	if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		command -v apt-get >/dev/null || { \
+			echo "make: $(PYTHON) with its venv module is missing: install Python 3.11 or newer, then repeat" >&2; exit 2; }; \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
+		echo "Installing python3-venv"; \
+		$$sudo apt-get -q update; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends python3 python3-venv; \
+	fi; \
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit( \
+		f"make: $(PYTHON) is Python {v[0]}.{v[1]}, 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'; \
+	echo "Making the Python environment in $(VENV)"; \
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python; \
+	collections=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections/novalab; \
+	mkdir -p $$collections; \
+	ln -sfn $(CURDIR) $$collections/openstack; \
+	touch $(STAMP)

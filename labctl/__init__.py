@@ -1,0 +1,1 @@
+"""labctl: the hand that drives Vagrant and Ansible to make a Nova lab."""
