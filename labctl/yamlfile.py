@@ -1,0 +1,127 @@
+"""YAML with the line of every value, so that a mistake can be pointed at.
+
+Values come as they stand in the file: ruamel's composer gives the nodes, with their lines and their original text,
+which is lost once `2025.1` has become a number.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+KeyPath = tuple[str, ...]
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong in a file. line counts from 1; key is the path to the value, () for the file as such."""
+
+    line: int | None
+    key: KeyPath
+    found: str
+    expected: str
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        place = [f"line {self.line}"] if self.line else []
+        place += [".".join(self.key)] if self.key else []
+        text = f"{', '.join(place) or 'the file'}: found {self.found}, expected {self.expected}"
+        return text if self.remedy is None else f"{text}\n    {self.remedy}"
+
+
+@dataclass
+class YamlFile:
+    """The data of a YAML file. lines and texts are by the path to the value; texts has the scalars as written."""
+
+    data: Any = None
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    texts: dict[KeyPath, str] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def line(self, key: KeyPath) -> int | None:
+        """The line of a value, or of the nearest thing around it that is in the file."""
+        while key not in self.lines and key:
+            key = key[:-1]
+        return self.lines.get(key)
+
+
+def read(path: Path) -> YamlFile:
+    """Read a YAML file; a missing one is empty. What cannot be read is a mistake in the result, never an exception."""
+    result = YamlFile()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return result
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        byte = f"the byte 0x{error.object[error.start]:02x}"
+        result.mistakes.append(Mistake(line, (), byte, "text in UTF-8", "Save the file as UTF-8."))
+        return result
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        result.mistakes.append(Mistake(None, (), f"'{found}'", "a file that can be read", f"Look at {path}."))
+        return result
+    try:
+        node = YAML().compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        found = " ".join(part for part in (error.problem, error.context) if part) or "a syntax error"
+        result.mistakes.append(Mistake(mark.line + 1 if mark else None, (), found, "valid YAML"))
+        return result
+    except YAMLError as error:
+        result.mistakes.append(Mistake(None, (), " ".join(str(error).split()), "valid YAML"))
+        return result
+    if node is not None:
+        result.data = _value(node, (), result)
+    return result
+
+
+def _value(node: Node, key: KeyPath, result: YamlFile) -> object:
+    result.lines.setdefault(key, node.start_mark.line + 1)
+    if isinstance(node, MappingNode):
+        return _mapping(node, key, result)
+    if isinstance(node, SequenceNode):
+        return [_value(item, (*key, str(index)), result) for index, item in enumerate(node.value)]
+    assert isinstance(node, ScalarNode)  # noqa: S101 (the composer knows three kinds of nodes)
+    result.texts[key] = node.value
+    return _scalar(node)
+
+
+def _mapping(node: MappingNode, key: KeyPath, result: YamlFile) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name_node, value_node in node.value:
+        line = name_node.start_mark.line + 1
+        if not isinstance(name_node, ScalarNode):
+            result.mistakes.append(Mistake(line, key, "a list or mapping as a key", "a word as a key"))
+            continue
+        name: str = name_node.value
+        path = (*key, name)
+        if name in values:
+            found = f"the key a second time, first in line {result.lines[path]}"
+            result.mistakes.append(Mistake(line, path, found, "each key once", "Remove one of the two."))
+            continue
+        result.lines[path] = line
+        values[name] = _value(value_node, path, result)
+    return values
+
+
+def _scalar(node: ScalarNode) -> object:
+    """A scalar as YAML 1.2 means it; what only looks like a number or a date stays text."""
+    kind = str(node.tag).removeprefix(_TAG)
+    text: str = node.value
+    try:
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return text.lower() == "true"
+        if kind == "int":
+            return int(text.replace("_", ""), 0)
+        if kind == "float":
+            return float(text.replace("_", ""))
+    except ValueError:
+        return text
+    return text
