@@ -1,0 +1,70 @@
+"""The containers and the network that belong to a lab, as the engine knows them by their labels."""
+
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Protocol
+
+from labctl.paths import LabPaths
+
+DIRECTORY_LABEL = "novalab.directory"
+
+
+class Engine(Protocol):
+    """What is needed here of labctl.engine.Engine."""
+
+    def run(self, *arguments: str) -> str:
+        """Run the engine's command line and return its output."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word."""
+
+    id: str
+    name: str
+    state: str
+    directory: str | None
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """An engine's network of a name; interface is the bridge on the host, directory as in Container."""
+
+    name: str
+    subnet: IPv4Network | None
+    interface: str | None
+    directory: str | None
+
+
+def labels(paths: LabPaths) -> list[str]:
+    """Arguments that mark a container or network as one of this lab."""
+    return ["--label", f"{DIRECTORY_LABEL}={paths.directory}"]
+
+
+def find(engine: Engine, *, prefix: str, paths: LabPaths) -> list[Container]:
+    """Every container of the lab in this directory, and every other one whose name starts with prefix and a hyphen."""
+    ids: set[str] = set()
+    for wanted in (f"name=^/?{prefix}-", f"label={DIRECTORY_LABEL}={paths.directory}"):
+        ids.update(engine.run("ps", "--all", "--quiet", "--no-trunc", "--filter", wanted).split())
+    if not ids:
+        return []
+    found = []
+    for item in json.loads(engine.run("container", "inspect", *sorted(ids))):
+        marks = item.get("Config", {}).get("Labels") or {}
+        name, state = item["Name"].removeprefix("/"), item["State"]["Status"].lower()
+        found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL)))
+    return sorted(found, key=lambda container: container.name)
+
+
+def network(engine: Engine, name: str) -> OwnNetwork | None:
+    """The engine's network of a name; Podman and Docker Engine spell its properties differently."""
+    if name not in engine.run("network", "ls", "--format", "{{.Name}}").split():
+        return None
+    item = json.loads(engine.run("network", "inspect", name))[0]
+    marks = item.get("labels") or item.get("Labels") or {}
+    interface = item.get("network_interface") or (f"br-{item['Id'][:12]}" if "Id" in item else None)
+    ranges = item.get("subnets") or (item.get("IPAM") or {}).get("Config") or []
+    subnets = [str(entry.get("subnet") or entry.get("Subnet")) for entry in ranges]
+    subnet = next((IPv4Network(text) for text in subnets if ":" not in text and "/" in text), None)
+    return OwnNetwork(name, subnet, interface, marks.get(DIRECTORY_LABEL))

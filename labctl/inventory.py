@@ -1,0 +1,139 @@
+"""hosts.ini: the nodes for Ansible, from the lab's description and what Vagrant says about ssh."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from labctl.description import Lab, Node
+from labctl.errors import LabError
+from labctl.paths import LabPaths, assets
+
+
+@dataclass(frozen=True)
+class SshHost:
+    """How to reach a node by ssh. key is the path of the private key."""
+
+    host: str
+    port: int
+    user: str
+    key: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """An ssh command line for this node, with more arguments for ssh or a command to run."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes")
+        line = ["ssh", "-i", self.key, "-p", str(self.port)]
+        for option in options:
+            line += ["-o", option]
+        return [*line, f"{self.user}@{self.host}", *arguments]
+
+
+def from_ssh_config(text: str) -> dict[str, SshHost]:
+    """Read the output of `vagrant ssh-config`, which has a block for each node."""
+    blocks: dict[str, dict[str, str]] = {}
+    block: dict[str, str] = {}
+    for line in text.splitlines():
+        word, _, value = line.strip().partition(" ")
+        if word == "Host":
+            block = blocks.setdefault(value.strip(), {})
+        elif word:
+            block.setdefault(word, value.strip().strip('"'))
+    return {
+        name: SshHost(b["HostName"], int(b["Port"]), b["User"], b.get("IdentityFile", "")) for name, b in blocks.items()
+    }
+
+
+def from_json(text: str) -> dict[str, SshHost]:
+    """Read what the Vagrantfile hands over: host, port, user and key by node."""
+    return {
+        name: SshHost(str(item["host"]), int(item["port"]), str(item["user"]), str(item["key"]))
+        for name, item in json.loads(text).items()
+    }
+
+
+def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
+    """The text of hosts.ini; nodes of which nothing is known stay out."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(assets()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 (an INI file, not HTML)
+    )
+    environment.filters["quoted"] = _quoted
+    nodes = [_Entry(node, hosts[node.name]) for node in lab.nodes if node.name in hosts]
+    return environment.get_template("hosts.ini.j2").render(lab=lab, paths=paths, nodes=nodes)
+
+
+def write(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> bool:
+    """Write hosts.ini as a whole. Returns whether it changed."""
+    text = render(lab, paths, hosts)
+    if paths.hosts_ini.is_file() and paths.hosts_ini.read_text(encoding="utf-8") == text:
+        return False
+    temporary = paths.directory / f".hosts.ini.{os.getpid()}"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(paths.hosts_ini)
+    return True
+
+
+def wait_for_ssh(hosts: Mapping[str, SshHost], *, timeout: float = 120.0) -> None:
+    """Wait until every node can be logged in to. Raises LabError with the last words of ssh after timeout seconds."""
+    end = time.monotonic() + timeout
+    for name, host in hosts.items():
+        problem = _try(host, end)
+        if problem is not None:
+            raise LabError(
+                f"{name} ({host.host} port {host.port}) does not answer by ssh within {timeout:.0f} s: {problem}",
+                "Look at the node's own log: `vagrant status`, then the journal in it.",
+            )
+
+
+def _try(host: SshHost, end: float) -> str | None:
+    """The banner says that sshd is there, a login that it lets us in: pam_nologin forbids that while a node boots."""
+    while True:
+        try:
+            with socket.create_connection((host.host, host.port), timeout=5) as connection:
+                connection.settimeout(5)
+                connection.recv(4)
+            done = subprocess.run(
+                host.command("-o", "BatchMode=yes", "true"), capture_output=True, text=True, timeout=20, check=False
+            )
+            if done.returncode == 0:
+                return None
+            problem = done.stderr.strip() or f"ssh ended with status {done.returncode}"
+        except (OSError, subprocess.TimeoutExpired) as error:
+            problem = str(error)
+        if time.monotonic() > end:
+            return problem
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A node with its way in, for the template."""
+
+    node: Node
+    ssh: SshHost
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def group(self) -> str:
+        return self.node.group
+
+    @property
+    def address(self) -> str:
+        return str(self.node.address)
+
+
+def _quoted(value: str | Path) -> str:
+    """A text that Ansible's INI reader takes literally: it splits at spaces, and reads 2025.1 as a number."""
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,49 @@
+"""What a lab was made as: some things in lab.yaml cannot change while its nodes exist."""
+
+import json
+
+from labctl.description import Lab
+from labctl.errors import BadInput
+from labctl.labsecrets import write_private
+from labctl.paths import LabPaths
+
+_FIXED = ("name", "release", "provider", "network")
+
+
+def check(paths: LabPaths, lab: Lab) -> None:
+    """Refuse a description that the existing nodes cannot become. Raises BadInput and changes nothing."""
+    before = _read(paths)
+    now = _facts(lab)
+    changes = [f"{key} was {before[key]}, now {now[key]}" for key in _FIXED if before.get(key, now[key]) != now[key]]
+    nodes = before.get("nodes")
+    described = {node.name for node in lab.nodes}
+    lost = [name for name in nodes if name not in described] if isinstance(nodes, list) else []
+    if lost:
+        changes.append(f"no longer described: {', '.join(lost)}")
+    if changes:
+        raise BadInput(
+            f"The lab in {paths.directory} exists and is another one than lab.yaml says: {'; '.join(changes)}",
+            "Put lab.yaml back, or remove the lab first with `labctl destroy`. Nothing was changed.",
+        )
+
+
+def remember(paths: LabPaths, lab: Lab) -> None:
+    """Note what the nodes are about to be made as."""
+    paths.make_state()
+    facts = _facts(lab)
+    if facts != _read(paths):
+        write_private(paths.state / "made.json", json.dumps(facts, indent=2) + "\n")
+
+
+def _facts(lab: Lab) -> dict[str, object]:
+    facts: dict[str, object] = {key: str(getattr(lab, key)) for key in _FIXED}
+    return {**facts, "nodes": [node.name for node in lab.nodes]}
+
+
+def _read(paths: LabPaths) -> dict[str, object]:
+    """A record that is missing or damaged says nothing: it only guards against mistakes."""
+    try:
+        data = json.loads((paths.state / "made.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

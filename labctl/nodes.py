@@ -1,0 +1,67 @@
+"""Bring up, stop and remove the nodes, from whatever state an earlier run has left them in."""
+
+import shutil
+from collections.abc import Callable, Sequence
+
+from labctl import containers, vagrant
+from labctl.containers import Container, Engine
+from labctl.description import Lab
+from labctl.paths import LabPaths
+from labctl.vagrant import Machines
+
+Report = Callable[[str], None]
+
+# What Vagrant can deal with. Anything else (created, configured, dead, ...) comes from an interrupted start of the engine.
+_SOUND = ("running", "exited", "stopped")
+
+
+def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report) -> bool:
+    """Make Vagrant's memory and the engine's containers agree. Returns whether all nodes already run.
+
+    Vagrant notes the container's id after `docker run`: a run that is killed in between leaves a container that Vagrant
+    does not know and whose name it cannot use again, or the note "preparing". Such a container is new and holds nothing.
+    """
+    found = {c.name: c for c in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
+    running = True
+    for node in lab.nodes:
+        container = found.get(lab.container(node))
+        known = vagrant.machine_id(paths, node.name, lab.provider)
+        if container is not None and container.state == "paused":
+            engine.run("unpause", container.id)
+            report(f"{node.name}: was paused, goes on")
+            container = Container(container.id, container.name, "running", container.directory)
+        if container is not None and (container.id != known or container.state not in _SOUND):
+            report(f"{node.name}: an interrupted run left the container half-made; removed")
+            engine.run("rm", "--force", "--volumes", container.id)
+            container = None
+        if container is None and known is not None:
+            vagrant.forget(paths, node.name, lab.provider)
+        running = running and container is not None and container.state == "running"
+    return running
+
+
+def up(lab: Lab, paths: LabPaths, machines: Machines, engine: Engine | None, report: Report) -> None:
+    """Create or start the nodes; those that run stay as they are."""
+    if engine is not None and recover(lab, paths, engine, report):
+        report("all nodes run")
+        return
+    machines.up()
+
+
+def remove(lab: Lab, paths: LabPaths, machines: Machines | None, engine: Engine | None, report: Report) -> Sequence[str]:
+    """Remove every node of the lab, also those that lab.yaml no longer describes. Returns the names of the containers.
+
+    Containers go first and at once: nobody needs a clean end of what is thrown away. Vagrant then finds them gone and
+    forgets them; virtual machines it removes itself.
+    """
+    removed = []
+    if engine is not None:
+        for container in containers.find(engine, prefix=lab.container_prefix, paths=paths):
+            if container.directory == str(paths.directory):
+                report(f"removing {container.name}")
+                engine.run("rm", "--force", "--volumes", "--time", "0", container.id)
+                removed.append(container.name)
+    if machines is not None and (paths.dotfile / "machines").is_dir():
+        machines.destroy()
+    shutil.rmtree(paths.dotfile, ignore_errors=True)
+    return removed

@@ -1,0 +1,143 @@
+"""The machines of a lab, through Vagrant: python-vagrant, and what it lacks."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from labctl import inventory
+from labctl.description import Lab
+from labctl.errors import LabError
+from labctl.inventory import SshHost
+from labctl.paths import LabPaths, assets
+
+Report = Callable[[str], None]
+
+# Vagrant says so, whatever the action, when another Vagrant process works on the machine.
+_LOCKED = re.compile(r"another process is already executing an action|lock(ed)? by another process", re.IGNORECASE)
+_LOCK_WAIT = 180.0  # seconds; as long as a start of all nodes takes on a slow machine
+
+
+class Machines:
+    """Vagrant for one lab. environment is what child processes need in addition, such as PATH with the engine first."""
+
+    def __init__(self, lab: Lab, paths: LabPaths, environment: Mapping[str, str], report: Report) -> None:
+        if shutil.which("vagrant") is None:
+            raise LabError("Vagrant is missing", "`labctl setup` installs it on Debian and Ubuntu.")
+        self._lab = lab
+        self._paths = paths
+        self._report = report
+        self._environment = {
+            **os.environ,
+            **environment,
+            "VAGRANT_CWD": str(assets()),
+            "VAGRANT_DOTFILE_PATH": str(paths.dotfile),
+            "VAGRANT_DEFAULT_PROVIDER": lab.provider,
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "VAGRANT_NO_COLOR": "1",
+            "LABCTL_DIR": str(paths.directory),
+            "LABCTL_SETUP": "skip",
+            "LABCTL_INVENTORY": "skip",
+        }
+
+    def up(self) -> None:
+        """Create or start every node and wait until ssh answers. Raises LabError with Vagrant's own message."""
+        self._run("vagrant up", lambda vagrant: vagrant.up(provider=self._lab.provider, stream_output=True))
+
+    def halt(self) -> None:
+        """Shut every node down, computes first."""
+        self._run("vagrant halt", lambda vagrant: vagrant.halt())
+
+    def destroy(self) -> None:
+        """Remove every node that is described now, and Vagrant's memory of it."""
+        self._run("vagrant destroy", lambda vagrant: vagrant.destroy())
+
+    def states(self) -> dict[str, str]:
+        """Vagrant's word for the state of each node: running, stopped, poweroff, not_created, ..."""
+        found: dict[str, str] = {}
+
+        def ask(vagrant: Any) -> None:
+            found.update({status.name: str(status.state) for status in vagrant.status()})
+
+        self._run("vagrant status", ask)
+        return found
+
+    def ssh_hosts(self) -> dict[str, SshHost]:
+        """How to reach each node. Raises LabError when a node is not running."""
+        text: list[str] = []
+        self._run("vagrant ssh-config", lambda vagrant: text.append(vagrant.ssh_config()))
+        return inventory.from_ssh_config(text[0])
+
+    def _run(self, title: str, action: Callable[[Any], Iterator[str] | None]) -> None:
+        """Do something with Vagrant, waiting for another Vagrant of this lab to end, as one that was left behind."""
+        end = time.monotonic() + _LOCK_WAIT
+        while True:
+            output = self._attempt(action)
+            if output is None:
+                return
+            if not _LOCKED.search(output) or time.monotonic() > end:
+                raise LabError(f"{title} failed:\n{_message(output)}", f"The whole of it is in {self._paths.logs}.")
+            self._report("another Vagrant works on these nodes; waiting for it")
+            time.sleep(2)
+
+    def _attempt(self, action: Callable[[Any], Iterator[str] | None]) -> str | None:
+        """None when it worked, else everything that Vagrant wrote."""
+        # python-vagrant looks for the program while it is imported, and complains then.
+        import vagrant
+
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as sink:
+            instance = vagrant.Vagrant(
+                root=str(assets()), env=self._environment, out_cm=_into(sink), err_cm=_into(sink)
+            )
+            lines: list[str] = []
+            try:
+                for line in action(instance) or ():
+                    lines.append(line.rstrip())
+                    self._report(line.rstrip())
+            except subprocess.CalledProcessError as error:
+                output = str(error.output or "")
+                return "\n".join([*lines, output, _whole(sink)])
+            for line in _whole(sink).splitlines():
+                self._report(line)
+        return None
+
+
+def _into(sink: IO[str]) -> Callable[[], contextlib.AbstractContextManager[IO[str]]]:
+    """What python-vagrant takes for a place to write to."""
+    return lambda: contextlib.nullcontext(sink)
+
+
+def _whole(sink: IO[str]) -> str:
+    sink.seek(0)
+    return sink.read()
+
+
+def _message(output: str) -> str:
+    """Vagrant's error, which comes last: the final lines that are not progress."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if not line.lstrip().startswith(("==>", "Bringing machine"))]
+    return "\n".join((errors or lines)[-25:])
+
+
+def machine_directory(paths: LabPaths, node: str, provider: str) -> Path:
+    """Where Vagrant remembers a machine; the file `id` in it holds the provider's name of it."""
+    return paths.dotfile / "machines" / node / provider
+
+
+def forget(paths: LabPaths, node: str, provider: str) -> None:
+    """Make Vagrant forget a machine that does not exist."""
+    shutil.rmtree(machine_directory(paths, node, provider), ignore_errors=True)
+
+
+def machine_id(paths: LabPaths, node: str, provider: str) -> str | None:
+    """The provider's name of a machine as Vagrant remembers it, None when there is none."""
+    try:
+        return (machine_directory(paths, node, provider) / "id").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
