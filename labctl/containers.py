@@ -37,9 +37,14 @@ class OwnNetwork:
     directory: str | None
 
 
+def marks(paths: LabPaths) -> dict[str, str]:
+    """The labels of what belongs to this lab."""
+    return {DIRECTORY_LABEL: str(paths.directory)}
+
+
 def labels(paths: LabPaths) -> list[str]:
     """Arguments that mark a container or network as one of this lab."""
-    return ["--label", f"{DIRECTORY_LABEL}={paths.directory}"]
+    return [part for name, value in marks(paths).items() for part in ("--label", f"{name}={value}")]
 
 
 def find(engine: Engine, *, prefix: str, paths: LabPaths) -> list[Container]:

@@ -6,13 +6,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jinja2
 
 from labctl.description import Lab, Node
 from labctl.errors import LabError
+from labctl.labsecrets import write_private
 from labctl.paths import LabPaths, assets
 
 
@@ -71,9 +72,18 @@ def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
     return environment.get_template("hosts.ini.j2").render(lab=lab, paths=paths, nodes=nodes)
 
 
+def known(paths: LabPaths) -> dict[str, SshHost]:
+    """The nodes as they were when hosts.ini was written; empty when it was not. Asking Vagrant takes seconds."""
+    try:
+        return from_json(paths.ssh_hosts.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def write(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> bool:
     """Write hosts.ini as a whole. Returns whether it changed."""
     text = render(lab, paths, hosts)
+    write_private(paths.ssh_hosts, json.dumps({name: asdict(host) for name, host in hosts.items()}) + "\n")
     if paths.hosts_ini.is_file() and paths.hosts_ini.read_text(encoding="utf-8") == text:
         return False
     temporary = paths.directory / f".hosts.ini.{os.getpid()}"

@@ -86,10 +86,10 @@ def check(
     if hit is None:
         return
     free = next(_free(lab, others), None)
-    remedy = f"This one is free; write it into {paths.lab_yaml}:\n  network: {free}"
-    raise BadInput(
-        f"Network {lab.network} is taken by {hit.by}; nothing was changed", remedy if free else "No private one is free."
-    )
+    message = f"Network {lab.network} is taken by {hit.by}; nothing was changed"
+    if free is None:
+        raise BadInput(message, "No private network of this size is free.")
+    raise BadInput(message, f"This one is free; write it into {paths.lab_yaml}:\n  network: {free}")
 
 
 def _check_names(lab: Lab, paths: LabPaths, own: OwnNetwork | None, containers: Iterable[Container]) -> None:

@@ -11,15 +11,16 @@ from labctl.vagrant import Machines
 
 Report = Callable[[str], None]
 
-# What Vagrant can deal with. Anything else (created, configured, dead, ...) comes from an interrupted start of the engine.
+# What Vagrant can deal with. Anything else (created, configured, dead, ...) comes from an engine's interrupted start.
 _SOUND = ("running", "exited", "stopped")
 
 
-def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report) -> bool:
+def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside: bool = False) -> bool:
     """Make Vagrant's memory and the engine's containers agree. Returns whether all nodes already run.
 
     Vagrant notes the container's id after `docker run`: a run that is killed in between leaves a container that Vagrant
-    does not know and whose name it cannot use again, or the note "preparing". Such a container is new and holds nothing.
+    does not know and whose name it cannot use again, or the note "preparing". Such a container is new and empty.
+    inside says that a Vagrant is running, which has read its notes: then only the containers are put right.
     """
     found = {c.name: c for c in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
     running = True
@@ -34,7 +35,7 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report) -> bool:
             report(f"{node.name}: an interrupted run left the container half-made; removed")
             engine.run("rm", "--force", "--volumes", container.id)
             container = None
-        if container is None and known is not None:
+        if container is None and known is not None and not inside:
             vagrant.forget(paths, node.name, lab.provider)
         running = running and container is not None and container.state == "running"
     return running
@@ -48,7 +49,9 @@ def up(lab: Lab, paths: LabPaths, machines: Machines, engine: Engine | None, rep
     machines.up()
 
 
-def remove(lab: Lab, paths: LabPaths, machines: Machines | None, engine: Engine | None, report: Report) -> Sequence[str]:
+def remove(
+    lab: Lab, paths: LabPaths, machines: Machines | None, engine: Engine | None, report: Report
+) -> Sequence[str]:
     """Remove every node of the lab, also those that lab.yaml no longer describes. Returns the names of the containers.
 
     Containers go first and at once: nobody needs a clean end of what is thrown away. Vagrant then finds them gone and
@@ -59,7 +62,9 @@ def remove(lab: Lab, paths: LabPaths, machines: Machines | None, engine: Engine 
         for container in containers.find(engine, prefix=lab.container_prefix, paths=paths):
             if container.directory == str(paths.directory):
                 report(f"removing {container.name}")
-                engine.run("rm", "--force", "--volumes", "--time", "0", container.id)
+                if container.state == "running":
+                    engine.run("kill", container.id)
+                engine.run("rm", "--force", "--volumes", container.id)
                 removed.append(container.name)
     if machines is not None and (paths.dotfile / "machines").is_dir():
         machines.destroy()

@@ -71,6 +71,11 @@ class LabPaths:
         return self.state / "lock"
 
     @property
+    def ssh_hosts(self) -> Path:
+        """How to reach the nodes, for labctl itself."""
+        return self.state / "ssh-hosts.json"
+
+    @property
     def hosts_ini(self) -> Path:
         """The inventory for Ansible."""
         return self.directory / "hosts.ini"

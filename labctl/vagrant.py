@@ -62,7 +62,7 @@ class Machines:
         """Vagrant's word for the state of each node: running, stopped, poweroff, not_created, ..."""
         found: dict[str, str] = {}
 
-        def ask(vagrant: Any) -> None:
+        def ask(vagrant: Any) -> None:  # noqa: ANN401 (python-vagrant has no types)
             found.update({status.name: str(status.state) for status in vagrant.status()})
 
         self._run("vagrant status", ask)
@@ -92,9 +92,8 @@ class Machines:
         import vagrant
 
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as sink:
-            instance = vagrant.Vagrant(
-                root=str(assets()), env=self._environment, out_cm=_into(sink), err_cm=_into(sink)
-            )
+            make: Any = vagrant.Vagrant  # it has no types
+            instance = make(root=str(assets()), env=self._environment, out_cm=_into(sink), err_cm=_into(sink))
             lines: list[str] = []
             try:
                 for line in action(instance) or ():

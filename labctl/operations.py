@@ -1,0 +1,230 @@
+"""What the verbs of labctl do, each as a sequence of steps that can be repeated from any point."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from labctl import containers, hostpackages, images, inventory, labsecrets, made, network, nodes, playbook, sshkey
+from labctl.description import Lab, Node
+from labctl.engine import Engine, find
+from labctl.errors import LabError
+from labctl.inventory import SshHost
+from labctl.paths import LabPaths, assets
+from labctl.progress import Progress
+from labctl.vagrant import Machines
+
+SERVICE_LIST = "source admin-openrc && openstack compute service list"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `labctl up` achieved: per node Ansible's counts, and what the controller says about its services."""
+
+    results: playbook.PlaybookResult
+    services: str
+    seconds: float
+
+
+def log_path(paths: LabPaths, verb: str) -> Path:
+    """The log of a run that starts now."""
+    return paths.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{verb}.log"
+
+
+def preflight(lab: Lab, paths: LabPaths) -> None:
+    """Refuse what cannot be. Raises BadInput; nothing is changed, not even in the lab's directory."""
+    made.check(paths, lab)
+    with _engine_if_any(lab) as engine:
+        known = [(item.name, item.subnet) for item in engine.networks()] if engine else []
+        network.check(
+            lab,
+            paths,
+            host=network.of_host(),
+            engine=network.of_engine(known, lab.network_name),
+            own=containers.network(engine, lab.network_name) if engine else None,
+            containers=containers.find(engine, prefix=lab.container_prefix, paths=paths) if engine else (),
+            exists=(paths.dotfile / "machines").is_dir(),
+        )
+
+
+@contextlib.contextmanager
+def _engine_if_any(lab: Lab) -> Iterator[Engine | None]:
+    """The engine, without leaving a trace in the lab's directory; None when none works yet, or none is needed."""
+    if lab.provider != "docker":
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
+        try:
+            engine = find(lab.engine, LabPaths(Path(directory)))
+        except LabError:
+            engine = None
+        yield engine
+
+
+def engine_of(lab: Lab, paths: LabPaths) -> Engine | None:
+    """The engine for the lab's containers, None for virtual machines. Raises LabError when none works."""
+    if lab.provider != "docker":
+        return None
+    paths.make_state()
+    return find(lab.engine, paths)
+
+
+def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = True) -> Engine | None:
+    """Make everything that the nodes need: host packages, network, images, secrets and keys. What is there stays."""
+    if packages:
+        hostpackages.ensure(lab, progress)
+    engine = engine_of(lab, paths)
+    made.remember(paths, lab)
+    with progress.step("Secrets and keys") as step:
+        step.note("generated" if labsecrets.ensure(paths, lab.secrets) else "as they were")
+        if engine is not None:
+            sshkey.ensure(paths)
+    if engine is not None:
+        with progress.step("Network") as step:
+            step.note(f"{lab.network_name} {lab.network}")
+            engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
+        images.ensure(lab, engine, paths, progress)
+    return engine
+
+
+def up(lab: Lab, paths: LabPaths, progress: Progress) -> Outcome:
+    """Everything, from an empty machine to a verified lab. Raises LabError at the first step that fails."""
+    start = time.monotonic()
+    engine = setup(lab, paths, progress)
+    with progress.step("Nodes") as step:
+        machines = Machines(lab, paths, engine.environment if engine else {}, step.detail)
+        nodes.up(lab, paths, machines, engine, step.note)
+        hosts = machines.ssh_hosts()
+        inventory.write(lab, paths, hosts)
+        inventory.wait_for_ssh(hosts)
+    results = playbook.run(
+        "site.yaml", paths=paths, inventory=paths.hosts_ini, progress=progress, title="Software and verification"
+    )
+    return Outcome(results, service_list(paths, lab), time.monotonic() - start)
+
+
+def verify(paths: LabPaths, progress: Progress) -> playbook.PlaybookResult:
+    """Check the running lab. Raises PlaybookFailed with the check that failed."""
+    if not paths.hosts_ini.is_file():
+        raise LabError(f"There is no lab in {paths.directory} yet: {paths.hosts_ini} is missing", "Run `labctl up`.")
+    return playbook.run(
+        "playbooks/verify.yaml", paths=paths, inventory=paths.hosts_ini, progress=progress, title="Verification"
+    )
+
+
+def halt(lab: Lab, paths: LabPaths, progress: Progress) -> None:
+    """Shut the nodes down; what is on them stays."""
+    engine = engine_of(lab, paths)
+    with progress.step("Halt") as step:
+        machines = Machines(lab, paths, engine.environment if engine else {}, step.detail)
+        if engine is not None:
+            nodes.recover(lab, paths, engine, step.note)
+        machines.halt()
+
+
+def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
+    """Remove nodes, network, inventory, secrets and state, whichever of them are there. Logs and images stay.
+
+    Returns what was removed.
+    """
+    removed: list[str] = []
+    with _engine_if_any(lab) as engine:
+        with progress.step("Nodes") as step:
+            try:
+                machines = Machines(lab, paths, engine.environment if engine else {}, step.detail)
+            except LabError:
+                machines = None  # without Vagrant there are no virtual machines of it either
+            removed += nodes.remove(lab, paths, machines, engine, step.note)
+        if engine is not None:
+            with progress.step("Network") as step:
+                own = containers.network(engine, lab.network_name)
+                if own is not None and own.directory == str(paths.directory):
+                    step.note(own.name)
+                    engine.remove_network(own.name)
+                    removed.append(own.name)
+    with progress.step("State") as step:
+        for path in (paths.hosts_ini, paths.clouds_yaml, *_state_without_logs(paths)):
+            if path.exists() or path.is_symlink():
+                step.detail(f"removing {path}")
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+                removed.append(str(path))
+    return removed
+
+
+def _state_without_logs(paths: LabPaths) -> list[Path]:
+    keep = {paths.logs, paths.lock}  # the lock is held right now
+    return [path for path in paths.state.iterdir() if path not in keep] if paths.state.is_dir() else []
+
+
+def describe(lab: Lab, paths: LabPaths) -> dict[str, Any]:
+    """The lab as the Vagrantfile needs it. Without a working engine there are no arguments for containers."""
+    try:
+        engine = engine_of(lab, paths)
+    except LabError:
+        engine = None
+    return {
+        **lab.model_dump(mode="json", exclude={"nodes", "engine"}),
+        "directory": str(paths.directory),
+        "network_name": lab.network_name,
+        "netmask": str(lab.network.netmask),
+        "ssh_key": str(paths.ssh_key),
+        "engine": engine.kind if engine else None,
+        "environment": engine.environment if engine else {},
+        "nodes": [_describe(node, lab, paths, engine) for node in lab.nodes],
+    }
+
+
+def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> dict[str, Any]:
+    result = {**node.model_dump(mode="json"), "container": lab.container(node), "image": "none", "create_args": []}
+    if engine is not None:
+        arguments = engine.node_arguments(lab.network_name, node.address, paths.ssh_public_key)
+        result["image"] = images.reference(lab, engine, node.group)
+        result["create_args"] = [*arguments, *containers.labels(paths)]
+    return result
+
+
+def ssh_hosts(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
+    """How to reach the nodes: as noted when they came up, else as Vagrant says."""
+    noted = inventory.known(paths)
+    if all(node.name in noted for node in lab.nodes):
+        return noted
+    engine = engine_of(lab, paths)
+    return Machines(lab, paths, engine.environment if engine else {}, lambda _: None).ssh_hosts()
+
+
+def states(lab: Lab, paths: LabPaths) -> dict[str, str]:
+    """Vagrant's word for the state of each node; not_created when there is no Vagrant or no lab yet."""
+    if not (paths.dotfile / "machines").is_dir():
+        return {node.name: "not_created" for node in lab.nodes}
+    engine = engine_of(lab, paths)
+    return Machines(lab, paths, engine.environment if engine else {}, lambda _: None).states()
+
+
+def service_list(paths: LabPaths, lab: Lab, *, options: str = "") -> str:
+    """What `openstack compute service list` says on the controller. Raises LabError when it says nothing."""
+    host = ssh_hosts(lab, paths)[lab.controller.name]
+    command = host.command("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", f"bash -c '{SERVICE_LIST} {options}'")
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"`{SERVICE_LIST}` does not end on the controller", "`labctl verify` says more.") from error
+    if done.returncode != 0:
+        problem = done.stderr.strip() or f"status {done.returncode}"
+        raise LabError(f"`{SERVICE_LIST}` fails on the controller: {problem}", "`labctl verify` says more.")
+    return done.stdout.rstrip("\n")
+
+
+def site() -> Path:
+    """The playbook that `labctl up` runs, for those who call Ansible themselves."""
+    return assets() / "site.yaml"
