@@ -118,7 +118,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,NeedDaemonReload"
+PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,ActiveEnterTimestamp,NeedDaemonReload"
 POLL_SECONDS = 0.1
 LOG_LINES = 20
 
@@ -160,7 +160,8 @@ def parse_units(output: str, names: list[str]) -> list[Unit]:
                 active=values.get("ActiveState", ""),
                 sub=values.get("SubState", ""),
                 file_state=values.get("UnitFileState", ""),
-                started_at=timestamp(values.get("ExecMainStartTimestamp", "")),
+                # A socket has no main process.
+                started_at=timestamp(values.get("ExecMainStartTimestamp") or values.get("ActiveEnterTimestamp", "")),
                 stale_definition=values.get("NeedDaemonReload") == "yes",
             )
         )

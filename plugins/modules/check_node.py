@@ -1,0 +1,313 @@
+#!/usr/bin/python
+# Copyright: novalab contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Check a node from the inside: its units, the names of the lab, its clock."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: check_node
+short_description: Check the units, the names and the clock of a node
+version_added: "0.1.0"
+description:
+  - Looks whether the expected systemd units run, and that no other one does where only they may.
+  - Looks whether the names of the lab's nodes resolve to their addresses, and whether the clock agrees with the
+    controlling machine's.
+  - A check that fails is reported in RV(checks) and does not fail the module.
+author:
+  - novalab contributors
+options:
+  node:
+    description: The node's name in the lab.
+    type: str
+    required: true
+  units:
+    description: The units that must run, in the order in which they are to be told of.
+    type: list
+    elements: str
+    required: true
+  exclusive:
+    description: A pattern of units of which none but those in O(units) may run, such as V(nova-*).
+    type: str
+  services:
+    description: Those of O(units) that report to Nova under their own name.
+    type: list
+    elements: str
+    default: []
+  addresses:
+    description: The address of each node, by name.
+    type: dict
+    default: {}
+  reference:
+    description: The time of the controlling machine when the module was sent, in seconds since the epoch.
+    type: float
+  skew_limit:
+    description:
+      - Seconds that the clock may differ from O(reference), plus what it takes to send the module. Nova takes a service
+        for dead after 60 seconds (C(service_down_time)).
+    type: float
+    default: 10
+  timeout:
+    description: Seconds that a unit which is about to start has for it. One that failed or is stopped is reported at once.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    support: full
+    description: Only reads.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Look at the node
+  novalab.openstack.check_node:
+    node: compute1
+    units: [libvirtd, nova-compute]
+    exclusive: nova-*
+    services: [nova-compute]
+    addresses: {controller: 192.168.56.11, compute1: 192.168.56.21}
+    reference: "{{ now().timestamp() }}"
+"""
+
+RETURN = r"""
+checks:
+  description: What was compared.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - {name: units, node: compute1, expected: "libvirtd, nova-compute running", found: "all running", ok: true}
+services:
+  description: The units that report to Nova, and since when they run, in seconds since the epoch.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{binary: nova-compute, host: compute1, since: 1764000000.5}]
+"""
+
+import datetime
+import fnmatch
+import glob
+import socket
+import time
+from dataclasses import dataclass
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
+
+PROPERTIES = "Id,LoadState,ActiveState,SubState,ExecMainStartTimestamp,NRestarts"
+POLL_SECONDS = 0.2
+LOG_LINES = 8
+
+
+@dataclass(frozen=True)
+class State:
+    """A unit as C(systemctl show) has it; C(since) is when its main process started, in seconds since the epoch."""
+
+    unit: str
+    load: str
+    active: str
+    sub: str
+    since: float
+    restarts: int
+
+    @property
+    def starting(self) -> bool:
+        """Whether waiting may help; a unit between two attempts (auto-restart) has failed once already."""
+        return self.active in ("activating", "reloading") and self.sub != "auto-restart"
+
+    def __str__(self) -> str:
+        if self.load == "not-found":
+            return "not installed"
+        again = f", started again {self.restarts} times" if self.restarts and self.active != "active" else ""
+        return f"{self.active} ({self.sub}){again}"
+
+
+def parse(output: str, units: list[str]) -> list[State]:
+    """The units of one C(systemctl show), which keeps the order asked for and separates them by an empty line."""
+    states = []
+    for unit, block in zip(units, output.strip().split("\n\n"), strict=True):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        started = values.get("ExecMainStartTimestamp", "")
+        since = 0.0
+        if started not in ("", "n/a"):
+            moment = datetime.datetime.strptime(started, "%a %Y-%m-%d %H:%M:%S.%f UTC")
+            since = moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+        states.append(
+            State(
+                unit=unit,
+                load=values.get("LoadState", ""),
+                active=values.get("ActiveState", ""),
+                sub=values.get("SubState", ""),
+                since=since,
+                restarts=int(values.get("NRestarts") or 0),
+            )
+        )
+    return states
+
+
+def full_name(unit: str) -> str:
+    """C(.service) is implied."""
+    return unit if "." in unit else f"{unit}.service"
+
+
+class Systemd:
+    """What is asked of systemd."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+
+    def call(self, *command: str) -> str:
+        code, out, err = self.module.run_command(list(command), environ_update={"LC_ALL": "C"})
+        if code != 0:
+            self.module.fail_json(msg=f"'{' '.join(command)}' ended with status {code}: {(err or out).strip()}")
+        return str(out)
+
+    def states(self, units: list[str]) -> list[State]:
+        return parse(
+            self.call("systemctl", "show", "--timestamp=us+utc", "-p", PROPERTIES, *map(full_name, units)), units
+        )
+
+    def settled(self, units: list[str], timeout: int) -> list[State]:
+        """The units when none is about to start any more, or when the time is up.
+
+        A unit that fails and is started again meanwhile is not waited for: that can go on for ever.
+        """
+        end = time.monotonic() + timeout
+        first = {state.unit: state.restarts for state in self.states(units)}
+        while True:
+            states = self.states(units)
+            waiting = [state for state in states if state.starting and state.restarts == first[state.unit]]
+            if not waiting or time.monotonic() > end:
+                return states
+            time.sleep(POLL_SECONDS)
+
+    def running(self, pattern: str) -> list[str]:
+        """The services that match and run, without C(.service)."""
+        arguments = ("--plain", "--no-legend", "--no-pager", "--type=service", "--state=active,activating,reloading")
+        out = self.call("systemctl", "list-units", *arguments, pattern)
+        return [line.split()[0].removesuffix(".service") for line in out.splitlines() if line.strip()]
+
+    def evidence(self, unit: str) -> tuple[str, ...]:
+        """The last lines of the unit's journal, and of the log file that services of OpenStack write instead."""
+        journal = self.call(
+            "journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(LOG_LINES), "-u", full_name(unit)
+        )
+        lines = [f"journal: {line}" for line in journal.splitlines()]
+        for path in glob.glob(f"/var/log/*/{unit}.log"):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                lines += [f"{path}: {line.rstrip()[:300]}" for line in file.readlines()[-LOG_LINES:]]
+        return tuple(lines)
+
+
+def check_units(systemd: Systemd, node: str, states: list[State]) -> list[Check]:
+    """One check for all units when all run, else one for each that does not."""
+    names = listed(state.unit for state in states)
+    stopped = [state for state in states if state.active != "active"]
+    if not stopped:
+        return [Check("units", node, f"{names} running", "all running", ok=True)]
+    return [
+        Check(
+            f"unit {state.unit}",
+            node,
+            "running",
+            str(state),
+            ok=False,
+            detail=systemd.evidence(state.unit),
+            remedy="'labctl up' (or ansible-playbook -i hosts.ini site.yaml) starts what is stopped and what has failed",
+        )
+        for state in stopped
+    ]
+
+
+def check_exclusive(node: str, pattern: str, expected: list[str], running: list[str]) -> Check:
+    """Whether exactly the expected units of a pattern run."""
+    wanted = sorted(unit for unit in expected if fnmatch.fnmatch(unit, pattern))
+    others = sorted(set(running) - set(wanted))
+    return Check(
+        f"only these units of {pattern}",
+        node,
+        listed(wanted),
+        listed(sorted(running)),
+        ok=sorted(running) == wanted,
+        remedy=f"stop and mask {listed(others)}" if others else "start what is missing with 'labctl up'",
+    )
+
+
+def resolve(name: str) -> list[str]:
+    """All IPv4 addresses of a name as the node's programs see them, in order and each once."""
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    except socket.gaierror:
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def check_names(node: str, addresses: dict[str, str]) -> Check:
+    """Whether each node's name is its address, and nothing else such as 127.0.1.1."""
+    found = {name: resolve(name) for name in addresses}
+    wrong = [name for name, address in addresses.items() if found[name] != [address]]
+    return Check(
+        "names",
+        node,
+        listed(f"{name}={address}" for name, address in addresses.items()),
+        listed(f"{name}={'+'.join(found[name]) or 'unknown'}" for name in wrong) if wrong else "the same",
+        ok=not wrong,
+        remedy="repair /etc/hosts with 'labctl up' (role node)",
+    )
+
+
+def check_clock(node: str, now: float, reference: float, limit: float) -> Check:
+    """Whether the clock agrees with the reference; what it took to get here counts as a difference."""
+    difference = now - reference
+    return Check(
+        "clock",
+        node,
+        f"within {limit:g} s of the controlling machine",
+        f"{difference:+.1f} s at most",
+        ok=abs(difference) <= limit,
+        remedy="set the clock: services look dead to each other when clocks differ by service_down_time (60 s)",
+    )
+
+
+def main() -> None:
+    arrived = time.time()
+    module = AnsibleModule(
+        argument_spec={
+            "node": {"type": "str", "required": True},
+            "units": {"type": "list", "elements": "str", "required": True},
+            "exclusive": {"type": "str"},
+            "services": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "dict", "default": {}},
+            "reference": {"type": "float"},
+            "skew_limit": {"type": "float", "default": 10},
+            "timeout": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    parameters = module.params
+    node: str = parameters["node"]
+    systemd = Systemd(module)
+    states = systemd.settled(parameters["units"], parameters["timeout"])
+    checks = check_units(systemd, node, states)
+    if parameters["exclusive"]:
+        pattern = parameters["exclusive"]
+        checks.append(check_exclusive(node, pattern, parameters["units"], systemd.running(pattern)))
+    if parameters["addresses"]:
+        checks.append(check_names(node, parameters["addresses"]))
+    if parameters["reference"] is not None:
+        checks.append(check_clock(node, arrived, parameters["reference"], parameters["skew_limit"]))
+    services = [
+        {"binary": state.unit, "host": node, "since": state.since}
+        for state in states
+        if state.unit in parameters["services"]
+    ]
+    module.exit_json(**result(checks, services=services))
+
+
+if __name__ == "__main__":
+    main()
