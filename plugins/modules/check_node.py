@@ -49,7 +49,7 @@ options:
     type: float
     default: 10
   timeout:
-    description: Seconds that a unit which is about to start has for it. One that failed or is stopped is reported at once.
+    description: Seconds that a unit which is starting has for it. One that failed or is stopped is told of at once.
     type: int
     default: 30
 attributes:
@@ -218,7 +218,7 @@ def check_units(systemd: Systemd, node: str, states: list[State]) -> list[Check]
             str(state),
             ok=False,
             detail=systemd.evidence(state.unit),
-            remedy="'labctl up' (or ansible-playbook -i hosts.ini site.yaml) starts what is stopped and what has failed",
+            remedy="'labctl up' (or ansible-playbook -i hosts.ini site.yaml) starts what is stopped or has failed",
         )
         for state in stopped
     ]
