@@ -5,17 +5,21 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+DEV_STAMP := $(VENV)/.complete-dev
+UV_SYNC = VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Ansible refuses to run without a UTF-8 locale; C.UTF-8 is in every Debian.
 export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up verify status halt destroy check test clean ruff mypy yamllint ansible-lint unit
+.PHONY: help setup setup-dev up verify status halt destroy check test clean ruff mypy yamllint ansible-lint unit
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(STAMP) ## The Python environment in .venv, from uv.lock
+
+setup-dev: $(DEV_STAMP) ## The same with linters, types and test tools
 
 up: setup ## The lab in this directory, from nothing to a verified Nova
 	@$(BIN)/labctl up
@@ -32,26 +36,27 @@ halt: setup ## Stop the nodes; `make up` starts them again
 destroy: setup ## Remove the lab, keep the images
 	@$(BIN)/labctl destroy
 
-check: setup ## Linters, types and unit tests: no root, no lab, under a minute
+check: setup-dev ## Linters, types and unit tests: no root, no lab, under a minute
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy ruff yamllint unit
 
 test: check ## Everything: `make check`, then the tests on a real lab
 	$(BIN)/pytest tests --ignore tests/unit
 
-ruff: setup
+ruff: setup-dev
 	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
 
-mypy: setup
+mypy: setup-dev
 	$(BIN)/mypy
 
-yamllint: setup
+yamllint: setup-dev
 	$(BIN)/yamllint --strict .
 
-ansible-lint: setup
+ansible-lint: setup-dev
 	$(BIN)/ansible-lint --offline -q
 
-unit: setup
-	$(BIN)/pytest -q tests/unit
+unit: setup-dev
+	$(BIN)/pytest -q -n 2 tests/unit
 
 clean: ## Remove the environment and the caches; the lab stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .ansible dist build
@@ -75,8 +80,13 @@ $(STAMP): pyproject.toml uv.lock hatch_build.py
 	echo "Making the Python environment in $(VENV)"; \
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
-	VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python; \
+	$(UV_SYNC) --no-group dev; \
 	collections=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections/novalab; \
 	mkdir -p $$collections; \
 	ln -sfn $(CURDIR) $$collections/openstack; \
 	touch $(STAMP)
+
+$(DEV_STAMP): $(STAMP)
+	@echo "Adding the tools of development to $(VENV)"
+	@$(UV_SYNC)
+	@touch $@
