@@ -12,6 +12,7 @@ PARTS = (
     "hosts.ini.j2",
     "ansible.cfg",
     "Vagrantfile",
+    "images",
     "roles",
     "plugins",
     "playbooks",

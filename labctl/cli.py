@@ -305,7 +305,7 @@ def _checked(context: typer.Context) -> "tuple[LabPaths, Lab]":
 @contextlib.contextmanager
 def _working(paths: LabPaths, verb: str, *, quiet_output: bool = False) -> "Iterator[Progress]":
     """Lock, log and progress of a verb that changes something; what goes wrong ends with the name of the log."""
-    from labctl import lock, operations
+    from labctl import leftovers, lock, operations
     from labctl.progress import Progress
 
     output: contextlib.AbstractContextManager[Any] = (
@@ -315,6 +315,8 @@ def _working(paths: LabPaths, verb: str, *, quiet_output: bool = False) -> "Iter
         log = operations.log_path(paths, verb)
         try:
             with output, Progress(log) as progress:
+                if ended := leftovers.end(paths):
+                    progress.write(f"ended {ended} processes of a run that was killed")
                 yield progress
         except KeyboardInterrupt:
             sys.stderr.write(f"\nlabctl: interrupted. `labctl {verb}` goes on from here.\nLog: {log}\n")

@@ -71,9 +71,7 @@ def _network(value: object) -> object:
     if str(network.network_address) != address:
         raise _bad("the first address of the network", f"Write {network}")
     if not any(network.subnet_of(private) for private in PRIVATE):
-        raise _bad(
-            "a private network (RFC 1918)", "Choose one inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16."
-        )
+        raise _bad("a private network (RFC 1918)", "Choose one inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.")
     if network.prefixlen < 16:
         raise _bad("a network of /16 or smaller", f"Write {network.network_address}/24")
     return network
@@ -226,9 +224,7 @@ def _as_meant(data: dict[str, Any], file: YamlFile) -> dict[str, Any]:
         if isinstance(meant.get(key), dict):
             meant[key] = {name: value for name, value in meant[key].items() if value is not None}
     if isinstance(meant.get("secrets"), dict):
-        meant["secrets"] = {
-            name: file.texts.get(("secrets", name), value) for name, value in meant["secrets"].items()
-        }
+        meant["secrets"] = {name: file.texts.get(("secrets", name), value) for name, value in meant["secrets"].items()}
     return meant
 
 

@@ -187,7 +187,7 @@ def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> d
     result = {**node.model_dump(mode="json"), "container": lab.container(node), "image": "none", "create_args": []}
     if engine is not None:
         arguments = engine.node_arguments(lab.network_name, node.address, paths.ssh_public_key)
-        result["image"] = images.reference(lab, engine, node.group)
+        result["image"] = images.reference(lab, node.group)
         result["create_args"] = [*arguments, *containers.labels(paths)]
     return result
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from labctl import inventory
+from labctl import inventory, leftovers
 from labctl.description import Lab
 from labctl.errors import LabError
 from labctl.inventory import SshHost
@@ -36,6 +36,7 @@ class Machines:
         self._environment = {
             **os.environ,
             **environment,
+            **leftovers.mark(paths),
             "VAGRANT_CWD": str(assets()),
             "VAGRANT_DOTFILE_PATH": str(paths.dotfile),
             "VAGRANT_DEFAULT_PROVIDER": lab.provider,

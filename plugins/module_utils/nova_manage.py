@@ -28,9 +28,10 @@ def manage(module: AnsibleModule, arguments: list[str], accept: Collection[int] 
 
 def cells(connection: Any) -> list[dict[str, Any]]:
     """The cell mappings as they stand in the table, templates and all: nova-manage prints them filled in."""
-    return service_database.rows(
+    found: list[dict[str, Any]] = service_database.rows(
         connection, "SELECT uuid, name, transport_url, database_connection, disabled FROM cell_mappings ORDER BY id"
     )
+    return found
 
 
 def mapped_hosts(connection: Any) -> dict[str, str]:

@@ -53,6 +53,8 @@ checks:
     - {name: placement, node: compute1, expected: "an answer", found: "an answer", ok: true, detail: [], remedy: ""}
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.novalab.openstack.plugins.module_utils import service_database
@@ -84,10 +86,10 @@ def remedy(error: Exception) -> str:
     return "look at the units keystone and placement-api on the controller, and whether this node reaches its address"
 
 
-def ask(values: dict[str, str], region: str | None, node: str) -> tuple[str, int]:
+def ask(values: dict[str, Any], region: str | None, node: str) -> tuple[str, int]:
     """Placement's URL and how many resource providers of the node's name it knows; keystoneauth's errors."""
     session = Session(auth=v3.Password(**values), timeout=TIMEOUT_SECONDS)
-    endpoint = {"service_type": "placement", "interface": INTERFACES, "region_name": region}
+    endpoint: dict[str, Any] = {"service_type": "placement", "interface": INTERFACES, "region_name": region}
     answer = session.get("/resource_providers", params={"name": node}, endpoint_filter=endpoint)
     return str(session.get_endpoint(**endpoint)), len(answer.json()["resource_providers"])
 

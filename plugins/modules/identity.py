@@ -185,9 +185,11 @@ class Identity:
         self.module = module
         self.url: str = module.params["url"]
         admin = session(self.url, "admin", module.params["admin_password"], "admin")
-        self.api = openstack.connection.Connection(
+        # The SDK's type is that of both versions of the API.
+        connection: Any = openstack.connection.Connection(
             session=admin, identity_endpoint_override=self.url, identity_api_version="3"
-        ).identity
+        )
+        self.api = connection.identity
         self.changes: list[str] = []
         self.role_ids: dict[str, str] = {role.name: role.id for role in self.api.roles()}
         self.project_ids: dict[str, str] = {

@@ -94,7 +94,7 @@ def wait_registered(url: str, hosts: set[str], timeout: int) -> set[str]:
     connection = service_database.connect(url)
     end = time.monotonic() + timeout
     while True:
-        unregistered = hosts - nova_manage.registered_computes(connection)
+        unregistered: set[str] = hosts - nova_manage.registered_computes(connection)
         if not unregistered or time.monotonic() > end:
             return unregistered
         time.sleep(POLL_SECONDS)

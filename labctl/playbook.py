@@ -1,0 +1,172 @@
+"""Run a playbook: ansible-runner in a process of its own, its job events read as they come."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labctl import leftovers
+from labctl.errors import LabError
+from labctl.paths import LabPaths, assets
+from labctl.progress import Progress, Step
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ROLE_PREFIX = re.compile(r"^[\w.]+ : ")  # as Ansible writes it before the names of a role's tasks
+_KEPT = 5  # runs whose events stay on the disk
+
+
+@dataclass
+class PlaybookResult:
+    """Ansible's counts of one run: ok, changed, failed and unreachable tasks, by node."""
+
+    nodes: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, on all nodes together."""
+        return sum(counts["changed"] for counts in self.nodes.values())
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed on a node, with the module's message."""
+
+    node: str
+    task: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.node}: {self.task}: {self.message}"
+
+
+class PlaybookFailed(LabError):  # noqa: N818 (named as Ansible says it)
+    """A playbook ended before its end; failures has every task that failed, also of other nodes."""
+
+    def __init__(self, playbook: str, failures: list[Failure], last: list[str]) -> None:
+        what = [str(failure) for failure in failures] or [f"{playbook} did not run:", *last]
+        super().__init__("\n".join(what), "Mend the cause, then repeat: what is done already stays done.")
+        self.failures = failures
+
+
+def run(
+    playbook: str,
+    *,
+    paths: LabPaths,
+    inventory: Path,
+    progress: Progress,
+    title: str,
+    tags: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> PlaybookResult:
+    """Run a playbook of the collection on an inventory. Raises PlaybookFailed with node, task and message."""
+    root = assets()
+    command = [
+        *(sys.executable, "-m", "ansible_runner", "run", str(paths.runner), "--json"),
+        *("--playbook", str(root / playbook), "--project-dir", str(root), "--inventory", str(inventory)),
+        # Else it would keep the tags of one run for the next.
+        *("--omit-env-files", "--rotate-artifacts", str(_KEPT)),
+        *(("--cmdline", f"--tags {tags}") if tags else ()),
+    ]
+    scripts = Path(sys.executable).parent
+    child_environment = {
+        **os.environ,
+        **(environment or {}),
+        **leftovers.mark(paths),
+        "PATH": os.pathsep.join([str(scripts), (environment or {}).get("PATH") or os.environ.get("PATH", os.defpath)]),
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "ANSIBLE_HOME": str(paths.state / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+    paths.runner.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with progress.step(title) as step:
+        events = _Events(step)
+        with subprocess.Popen(
+            command,
+            cwd=root,
+            env=child_environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None  # noqa: S101 (it is a pipe)
+                for line in process.stdout:
+                    events.take(line)
+            except BaseException:
+                # ansible-runner ends Ansible when it is asked to end itself.
+                process.send_signal(signal.SIGTERM)
+                raise
+        if process.returncode != 0:
+            raise PlaybookFailed(playbook, events.failures, events.last)
+        changed = events.result.changed
+        step.note(f"{changed} changed" if changed else "nothing changed")
+    return events.result
+
+
+class _Events:
+    """Reads job events (ansible-runner manual, "Runner Artifact Job Events")."""
+
+    def __init__(self, step: Step) -> None:
+        self.result = PlaybookResult()
+        self.failures: list[Failure] = []
+        self.last: list[str] = []
+        self._step = step
+
+    def take(self, line: str) -> None:
+        """One line of output: an event, or something that was said before there were any."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            self._say(line.rstrip())
+            return
+        if not isinstance(event, dict):
+            self._say(line.rstrip())
+            return
+        self._say(_ANSI.sub("", str(event.get("stdout") or "")).strip("\r\n"))
+        data: dict[str, Any] = event.get("event_data") or {}
+        kind = event.get("event")
+        if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
+            task = _task(data)
+            if "Validating arguments" not in task:
+                self._step.activity(task)
+        elif kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
+            self._fail(data, unreachable=kind == "runner_on_unreachable")
+        elif kind == "playbook_on_stats":
+            self._count(data)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._step.detail(text.replace("\r\n", "\n"))
+            self.last = [*self.last, *text.splitlines()][-20:]
+
+    def _fail(self, data: dict[str, Any], *, unreachable: bool) -> None:
+        result = data.get("res") or {}
+        if unreachable and result.get("skip_reason"):
+            return  # ignore_unreachable: the playbook deals with it
+        if result.get("_ansible_no_log") or "censored" in result:
+            message = str(result.get("censored", "the result is hidden because it may hold secrets"))
+        else:
+            parts = [str(result.get(key, "")).strip() for key in ("msg", "stderr", "module_stderr", "module_stdout")]
+            message = "\n".join(dict.fromkeys(part for part in parts if part)) or json.dumps(result)
+        self.failures.append(Failure(str(data.get("host", "?")), _task(data), message))
+
+    def _count(self, data: dict[str, Any]) -> None:
+        names = {"ok": "ok", "changed": "changed", "failures": "failed", "dark": "unreachable"}
+        nodes = sorted({node for kind in names for node in data.get(kind, {})})
+        self.result.nodes = {
+            node: {name: int(data.get(kind, {}).get(node, 0)) for kind, name in names.items()} for node in nodes
+        }
+
+
+def _task(data: dict[str, Any]) -> str:
+    """A task's name, after its role's when it has one."""
+    role, name = data.get("role"), str(data.get("name") or data.get("task") or "")
+    return f"{str(role).rpartition('.')[2]}: {_ROLE_PREFIX.sub('', name)}" if role else name
