@@ -1,0 +1,43 @@
+"""A lab's directory and description, without a machine behind them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl import description
+from labctl.labfile import LabFile
+from labctl.paths import LabPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> LabPaths:
+    directory = tmp_path / "lab"
+    directory.mkdir()
+    return LabPaths(directory)
+
+
+@pytest.fixture
+def make_lab() -> Callable[..., description.Lab]:
+    """A lab as the keys of a lab.yaml describe it, on Linux."""
+
+    def make(**keys: Any) -> description.Lab:  # noqa: ANN401 (whatever lab.yaml may hold)
+        return description.resolve(LabFile.model_validate(keys), platform="linux")
+
+    return make
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A local time that is not UTC."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "XYZ+5")
+        time.tzset()
+        yield
+    time.tzset()

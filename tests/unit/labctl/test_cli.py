@@ -1,0 +1,135 @@
+"""The command line as its callers see it: exit status, output, and what is left in the directory."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.paths import LabPaths
+
+
+@pytest.fixture
+def labctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run labctl where no container engine and no Vagrant can be found: status, output and errors."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("LABCTL_DIR", raising=False)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["labctl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_exit_status_of_the_process(paths: LabPaths) -> None:
+    paths.lab_yaml.write_text("computes: 0\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "from labctl.cli import main; main()", "-C", str(paths.directory), "describe"],
+        env={"PATH": "/nowhere"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"labctl: {paths.lab_yaml}: 1 mistake, nothing was changed\n")
+
+
+@pytest.mark.parametrize("verb", [["describe", "--json"], ["up"], ["destroy"]])
+def test_bad_lab_yaml(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, verb: list[str]) -> None:
+    paths.lab_yaml.write_text("computes: 0\nsecrets: {keystone_admin: [hunter2]}\n", encoding="utf-8")
+    status, output, errors = labctl("-C", paths.directory, *verb)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[0] == f"labctl: {paths.lab_yaml}: 2 mistakes, nothing was changed"
+    assert "line 1, computes.count: found 0, expected a whole number from 1 to 100" in errors
+    assert "hunter2" not in errors
+    assert list(paths.directory.iterdir()) == [paths.lab_yaml]
+
+
+def test_a_lab_that_is_another_one_now(
+    labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.make_state()
+    (paths.state / "made.json").write_text('{"release": "2022.2", "nodes": ["compute9"]}', encoding="utf-8")
+    monkeypatch.setenv("LABCTL_DIR", str(paths.directory))
+    status, output, errors = labctl("up")
+    assert (status, output) == (2, "")
+    assert "release was 2022.2, now 2025.1; no longer described: compute9" in errors
+    assert not paths.lock.exists()
+
+
+def test_describe(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) -> None:
+    paths.lab_yaml.write_text(
+        "name: zed\nrelease: zed\nprovider: libvirt\ncomputes: 1\nsecrets: {keystone_admin: hunter2}\n",
+        encoding="utf-8",
+    )
+    status, output, errors = labctl("-C", paths.directory, "describe", "--json")
+    assert (status, errors) == (0, "")
+    assert "hunter2" not in output
+    said = json.loads(output)
+    assert (said["name"], said["release"], said["provider"]) == ("zed", "2022.2", "libvirt")
+    assert (said["box"], said["engine"], said["environment"]) == ("debian/bookworm64", None, {})
+    assert (said["network"], said["netmask"]) == ("192.168.56.0/24", "255.255.255.0")
+    assert (said["directory"], said["network_name"]) == (str(paths.directory), "novalab-zed")
+    assert said["nodes"][1] == {
+        "name": "compute1",
+        "group": "compute_nodes",
+        "address": "192.168.56.21",
+        "cpus": 2,
+        "memory": 2048,
+        "container": "novalab-zed-compute1",
+        "image": "none",
+        "create_args": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["-C", "/does/not/exist", "status"], 2, "labctl: /does/not/exist is not a directory"),
+        (
+            ["ssh", "compute7"],
+            2,
+            "labctl: There is no node 'compute7' in lab lab\nNodes: controller, compute1, compute2",
+        ),
+        (["verify"], 1, "Run `labctl up`."),
+        (["frobnicate"], 2, "No such command 'frobnicate'"),
+    ],
+)
+def test_refusals(
+    labctl: Callable[..., tuple[int, str, str]],
+    paths: LabPaths,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("LABCTL_DIR", str(paths.directory))
+    found, output, errors = labctl(*arguments)
+    assert (found, output) == (status, "")
+    assert said in errors
+
+
+def test_status_without_a_lab(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) -> None:
+    status, output, _ = labctl("-C", paths.directory, "status", "--json")
+    assert status == 0
+    said = json.loads(output)
+    assert {node["name"]: node["state"] for node in said["nodes"]} == dict.fromkeys(
+        ("controller", "compute1", "compute2"), "not_created"
+    )
+    assert (said["services"], list(paths.directory.iterdir())) == (None, [])

@@ -1,0 +1,85 @@
+"""What Podman and Docker Engine say of a lab's network and containers."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import containers
+from labctl.containers import Container, OwnNetwork
+
+if TYPE_CHECKING:
+    from labctl.paths import LabPaths
+
+DEFAULT = IPv4Network("192.168.56.0/24")
+
+
+class FakeEngine:
+    """Answers as an engine's command line, by the first words of a command."""
+
+    def __init__(self, answers: dict[tuple[str, ...], str]) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, ...]] = []
+
+    def run(self, *arguments: str) -> str:
+        self.calls.append(arguments)
+        return next(text for words, text in self.answers.items() if arguments[: len(words)] == words)
+
+
+PODMAN = {
+    "name": "novalab-lab",
+    "id": "0" * 64,
+    "driver": "bridge",
+    "network_interface": "podman1",
+    "subnets": [{"subnet": "fd00::/64"}, {"subnet": "192.168.56.0/24", "gateway": "192.168.56.1"}],
+    "labels": {"novalab.directory": "/labs/one"},
+}
+DOCKER = {
+    "Name": "novalab-lab",
+    "Id": "abcdef0123456789" * 4,
+    "Driver": "bridge",
+    "IPAM": {"Driver": "default", "Config": [{"Subnet": "192.168.56.0/24", "Gateway": "192.168.56.1"}]},
+    "Labels": {"novalab.directory": "/labs/one"},
+}
+
+
+@pytest.mark.parametrize(
+    ("item", "subnet", "interface", "directory"),
+    [
+        (PODMAN, DEFAULT, "podman1", "/labs/one"),
+        (DOCKER, DEFAULT, "br-abcdef012345", "/labs/one"),
+        ({**DOCKER, "IPAM": {"Config": None}, "Labels": None}, None, "br-abcdef012345", None),
+        ({"name": "novalab-lab"}, None, None, None),
+    ],
+)
+def test_inspected_network(
+    item: dict[str, object], subnet: IPv4Network | None, interface: str | None, directory: str | None
+) -> None:
+    engine = FakeEngine({("network", "ls"): "podman\nnovalab-lab\n", ("network", "inspect"): json.dumps([item])})
+    assert containers.network(engine, "novalab-lab") == OwnNetwork("novalab-lab", subnet, interface, directory)
+
+
+def test_a_network_that_is_not_there() -> None:
+    engine = FakeEngine({("network", "ls"): "novalab-lab2\n"})
+    assert containers.network(engine, "novalab-lab") is None
+
+
+def test_inspected_containers(paths: LabPaths) -> None:
+    mine = {"novalab.directory": str(paths.directory)}
+    items = [
+        {"Id": "b", "Name": "/novalab-lab-controller", "State": {"Status": "running"}, "Config": {"Labels": mine}},
+        {"Id": "a", "Name": "novalab-lab-compute1", "State": {"Status": "Exited"}, "Config": {"Labels": None}},
+    ]
+    engine = FakeEngine({("ps",): "b\na\n", ("container", "inspect"): json.dumps(items)})
+    assert containers.find(engine, prefix="novalab-lab", paths=paths) == [
+        Container("a", "novalab-lab-compute1", "exited", None),
+        Container("b", "novalab-lab-controller", "running", str(paths.directory)),
+    ]
+    assert engine.calls[-1] == ("container", "inspect", "a", "b")
+
+
+def test_no_containers(paths: LabPaths) -> None:
+    assert containers.find(FakeEngine({("ps",): "\n"}), prefix="novalab-lab", paths=paths) == []

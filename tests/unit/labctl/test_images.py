@@ -1,0 +1,121 @@
+"""What an image is named after."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import images
+from labctl.engine import Engine
+from labctl.labfile import Release
+from labctl.paths import assets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.description import Group, Lab
+    from labctl.paths import LabPaths
+
+CONTROLLER: Group = "controller_nodes"
+COMPUTE: Group = "compute_nodes"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what images are made of."""
+    copy = tmp_path / "assets"
+    for part in ("images", "group_vars", "roles", "playbooks"):
+        shutil.copytree(assets() / part, copy / part)
+    monkeypatch.setattr(images, "assets", lambda: copy)
+    return copy
+
+
+def keys() -> dict[str, str]:
+    return {
+        "bare": images._key(Release.EPOXY),
+        "controller": images._key(Release.EPOXY, CONTROLLER),
+        "compute": images._key(Release.EPOXY, COMPUTE),
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("images/packages", {"bare", "controller", "compute"}),
+        ("images/node.sh", {"bare", "controller", "compute"}),
+        ("playbooks/images.yaml", {"controller", "compute"}),
+        ("roles/node/tasks/install.yml", {"controller", "compute"}),
+        ("roles/keystone/vars/debian-13.yml", {"controller"}),
+        ("roles/nova_compute/tasks/install.yml", {"compute"}),
+        ("roles/nova_compute/vars/debian-13.yml", {"compute"}),
+        # Configuration comes with the lab, not with the image.
+        ("roles/nova_compute/templates/nova.conf.j2", set()),
+        ("roles/nova_compute/tasks/configure.yml", set()),
+    ],
+)
+def test_a_change_makes_new_images(root: Path, file: str, changed: set[str]) -> None:
+    before = keys()
+    with (root / file).open("a", encoding="utf-8") as stream:
+        stream.write("# changed\n")
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_another_role_makes_a_new_image(root: Path) -> None:
+    before = keys()
+    path = root / "group_vars" / "compute_nodes.yml"
+    path.write_text("node_roles: [memcached, nova_compute]\n", encoding="utf-8")
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == {"compute"}
+
+
+def test_a_renamed_file_makes_new_images(root: Path) -> None:
+    before = keys()
+    (root / "images" / "packages").rename(root / "images" / "packages2")
+    assert keys()["bare"] != before["bare"]
+
+
+def test_names(make_lab: Callable[..., Lab]) -> None:
+    epoxy, zed = make_lab(), make_lab(release="zed")
+    assert images.reference(epoxy, COMPUTE).startswith("localhost/novalab-compute:trixie-")
+    assert images.reference(zed, CONTROLLER).startswith("localhost/novalab-controller:bookworm-")
+    assert images.bare_reference(Release.ZED).startswith("localhost/novalab-node:bookworm-")
+    assert len({images._key(lab.release, group) for lab in (epoxy, zed) for group in (CONTROLLER, COMPUTE)}) == 4
+
+
+def test_names_say_nothing_of_the_lab(make_lab: Callable[..., Lab]) -> None:
+    other = make_lab(name="other", computes=5, network="10.0.0.0/24")
+    assert images.reference(make_lab(), COMPUTE) == images.reference(other, COMPUTE)
+
+
+@pytest.mark.parametrize(
+    ("dump", "proxy"),
+    [
+        ('Acquire::http::Proxy "http://10.0.0.1:3142";\n', ['Acquire::http::Proxy "http://10.0.0.1:3142"']),
+        ('Acquire::http::Proxy "http://127.0.0.1:3142";\n', []),
+        ('Acquire::http::Proxy "http://localhost:3142";\n', []),
+        ('Acquire::http::Proxy "";\nAcquire::http::Proxy::deb.debian.org "DIRECT";\n', []),
+        ("", []),
+    ],
+)
+def test_proxy_of_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dump: str, proxy: list[str]) -> None:
+    program = tmp_path / "apt-config"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{dump}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert images._apt_proxy() == proxy
+
+
+@pytest.mark.parametrize(
+    ("kind", "connection"), [("podman", "containers.podman.podman"), ("docker", "community.docker.docker")]
+)
+def test_inventory_of_the_builders(make_lab: Callable[..., Lab], paths: LabPaths, kind: str, connection: str) -> None:
+    engine = Engine("podman" if kind == "podman" else "docker", (kind,))
+    text = images._inventory(make_lab(), engine, paths, {CONTROLLER: "b-controller", COMPUTE: "b-compute"})
+    lines = text.splitlines()
+    assert lines[lines.index("[compute_nodes]") + 1].startswith("compute ansible_host=b-compute ")
+    assert f"ansible_connection={connection}" in lines
+    assert f"ansible_{kind}_executable={paths.bin / 'docker'}" in lines

@@ -1,0 +1,116 @@
+"""How containers and Vagrant's memory of them are brought together, and what is removed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import nodes, vagrant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.description import Lab
+    from labctl.paths import LabPaths
+
+
+class FakeEngine:
+    """Containers as (id, name, state, directory)."""
+
+    def __init__(self, *containers: tuple[str, str, str, str]) -> None:
+        self.containers = containers
+        self.done: list[str] = []
+
+    def run(self, *arguments: str) -> str:
+        if arguments[0] == "ps":
+            return "\n".join(container[0] for container in self.containers)
+        if arguments[:2] == ("container", "inspect"):
+            return json.dumps(
+                [
+                    {
+                        "Id": id_,
+                        "Name": name,
+                        "State": {"Status": state},
+                        "Config": {"Labels": {"novalab.directory": directory}},
+                    }
+                    for id_, name, state, directory in self.containers
+                ]
+            )
+        self.done.append(" ".join(arguments))
+        return ""
+
+
+def note(paths: LabPaths, node: str, identity: str) -> None:
+    """As Vagrant remembers a machine."""
+    directory = vagrant.machine_directory(paths, node, "docker")
+    directory.mkdir(parents=True)
+    (directory / "id").write_text(identity, encoding="utf-8")
+
+
+REMOVE = "rm --force --volumes"
+
+
+@pytest.mark.parametrize(
+    ("state", "identity", "done", "remembered", "running"),
+    [
+        ("running", "1", [], "1", True),
+        ("exited", "1", [], "1", False),
+        ("stopped", "1", [], "1", False),
+        ("paused", "1", ["unpause 1"], "1", True),
+        # Vagrant notes the id after the start.
+        ("running", None, [f"{REMOVE} 1"], None, False),
+        ("running", "preparing", [f"{REMOVE} 1"], None, False),
+        ("created", "1", [f"{REMOVE} 1"], None, False),
+        ("dead", "1", [f"{REMOVE} 1"], None, False),
+        ("paused", "preparing", ["unpause 1", f"{REMOVE} 1"], None, False),
+        (None, "1", [], None, False),
+        (None, None, [], None, False),
+    ],
+)
+def test_recover(
+    paths: LabPaths,
+    make_lab: Callable[..., Lab],
+    state: str | None,
+    identity: str | None,
+    done: list[str],
+    remembered: str | None,
+    running: bool,
+) -> None:
+    mine = str(paths.directory)
+    sound = [("2", "novalab-lab-controller", "running", mine), ("3", "novalab-lab-compute2", "running", mine)]
+    engine = FakeEngine(*sound, *([("1", "novalab-lab-compute1", state, mine)] if state else []))
+    note(paths, "controller", "2")
+    note(paths, "compute2", "3")
+    if identity is not None:
+        note(paths, "compute1", identity)
+    said: list[str] = []
+    assert nodes.recover(make_lab(), paths, engine, said.append) is running
+    assert engine.done == done
+    assert vagrant.machine_id(paths, "compute1", "docker") == remembered
+    assert (vagrant.machine_id(paths, "controller", "docker"), len(said)) == ("2", len(done))
+
+
+def test_recover_leaves_the_notes_of_a_vagrant_that_runs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    engine = FakeEngine(("1", "novalab-lab-compute1", "created", str(paths.directory)))
+    note(paths, "compute1", "preparing")
+    assert not nodes.recover(make_lab(), paths, engine, lambda _: None, inside=True)
+    assert engine.done == [f"{REMOVE} 1"]
+    assert vagrant.machine_id(paths, "compute1", "docker") == "preparing"
+
+
+def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
+    paths: LabPaths, make_lab: Callable[..., Lab]
+) -> None:
+    mine = str(paths.directory)
+    engine = FakeEngine(
+        ("1", "novalab-lab-compute9", "running", mine),
+        ("2", "novalab-lab-controller", "exited", mine),
+        ("3", "novalab-lab-2-controller", "running", "/other"),
+    )
+    note(paths, "compute9", "1")
+    removed = nodes.remove(make_lab(), paths, None, engine, lambda _: None)
+    assert removed == ["novalab-lab-compute9", "novalab-lab-controller"]
+    assert engine.done == ["kill 1", f"{REMOVE} 1", f"{REMOVE} 2"]
+    assert not paths.dotfile.exists()

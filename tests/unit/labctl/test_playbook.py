@@ -1,0 +1,129 @@
+"""What is made of ansible-runner's job events."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl import playbook
+from labctl.playbook import Failure, PlaybookFailed, PlaybookResult
+from labctl.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from labctl.paths import LabPaths
+
+CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
+
+
+class Reader:
+    """The events' reader, with the log that it writes."""
+
+    def __init__(self, events: playbook._Events, log: Callable[[], str]) -> None:
+        self.events = events
+        self.log = log
+
+    def take(self, kind: str, stdout: str = "", **data: object) -> None:
+        self.events.take(json.dumps({"uuid": "0", "event": kind, "stdout": stdout, "event_data": data}) + "\n")
+
+
+@pytest.fixture
+def reader(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(paths.directory))
+    log = paths.directory / "log"
+    with Progress(log) as progress, progress.step("Software") as step:
+        yield Reader(playbook._Events(step), lambda: log.read_text(encoding="utf-8"))
+
+
+def result(task: str, res: dict[str, object], role: str | None = None) -> dict[str, Any]:
+    data: dict[str, Any] = {"host": "compute1", "name": task, "task": task, "res": res}
+    return data if role is None else {**data, "role": role}
+
+
+@pytest.mark.parametrize(
+    ("res", "message"),
+    [
+        ({"msg": "no such unit: nova", "changed": False}, "no such unit: nova"),
+        ({"msg": "non-zero return code", "rc": 1, "stderr": "boom\n", "stdout": "x"}, "non-zero return code\nboom"),
+        ({"msg": "boom", "stderr": "boom"}, "boom"),
+        ({"msg": "MODULE FAILURE", "module_stderr": "Traceback", "module_stdout": ""}, "MODULE FAILURE\nTraceback"),
+        ({"failed": True}, '{"failed": true}'),
+        ({"censored": CENSORED, "changed": False}, CENSORED),
+        (
+            {"_ansible_no_log": True, "msg": "the password hunter2 is wrong"},
+            "the result is hidden because it may hold secrets",
+        ),
+    ],
+)
+def test_failure(reader: Reader, res: dict[str, object], message: str) -> None:
+    name = "novalab.openstack.nova_compute : Run the compute"
+    reader.take("runner_on_failed", **result(name, res, "novalab.openstack.nova_compute"))
+    assert reader.events.failures == [Failure("compute1", "nova_compute: Run the compute", message)]
+    assert "hunter2" not in str(PlaybookFailed("site.yaml", reader.events.failures, []))
+
+
+def test_failures_that_the_playbook_deals_with(reader: Reader) -> None:
+    reader.take("runner_on_failed", **result("Try", {"msg": "boom"}), ignore_errors=True)
+    reader.take("runner_on_unreachable", **result("Ping", {"msg": "Failed to connect", "skip_reason": "unreachable"}))
+    reader.take("runner_on_ok", **result("Go on", {"msg": "all is well"}))
+    assert reader.events.failures == []
+
+
+def test_unreachable(reader: Reader) -> None:
+    said = "Failed to connect to the host via ssh: No route to host"
+    reader.take("runner_on_unreachable", **result("Gather facts", {"unreachable": True, "msg": said}))
+    assert [str(failure) for failure in reader.events.failures] == [f"compute1: Gather facts: {said}"]
+
+
+def test_counts_by_node(reader: Reader) -> None:
+    reader.take(
+        "playbook_on_stats",
+        ok={"controller": 90, "compute1": 40},
+        changed={"controller": 3},
+        failures={"compute1": 1},
+        dark={"compute2": 1},
+        ignored={},
+        processed={"controller": 1},
+    )
+    assert reader.events.result.nodes == {
+        "compute1": {"ok": 40, "changed": 0, "failed": 1, "unreachable": 0},
+        "compute2": {"ok": 0, "changed": 0, "failed": 0, "unreachable": 1},
+        "controller": {"ok": 90, "changed": 3, "failed": 0, "unreachable": 0},
+    }
+    assert reader.events.result.changed == 3
+
+
+def test_changes_of_all_nodes_are_added() -> None:
+    assert PlaybookResult({"a": {"changed": 2}, "b": {"changed": 1}}).changed == 3
+
+
+def test_activity(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, name in (("task", "Set the names"), ("handler_task", "Tell the clock")):
+        reader.take(f"playbook_on_{kind}_start", role="novalab.openstack.node", name=f"node : {name}")
+    reader.take("playbook_on_task_start", role="node", name="node : Validating arguments against arg spec 'main'")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" s  ")[1] for line in lines] == ["node: Set the names", "node: Tell the clock"]
+
+
+def test_output_goes_to_the_log(reader: Reader) -> None:
+    reader.take("runner_on_ok", "\r\nTASK [Names] ****\r\n\x1b[0;33mchanged: [compute1]\x1b[0m", **result("Names", {}))
+    reader.take("runner_on_start", **result("Names", {}))
+    assert reader.events.last == ["TASK [Names] ****", "changed: [compute1]"]
+    assert "\x1b" not in reader.log()
+    assert "changed: [compute1]\n" in reader.log()
+
+
+def test_what_is_no_event_says_why_a_playbook_did_not_run(reader: Reader) -> None:
+    for line in ("ERROR! the playbook could not be found\n", "[1]\n", "\n"):
+        reader.events.take(line)
+    error = PlaybookFailed("site.yaml", reader.events.failures, reader.events.last)
+    assert error.message == "site.yaml did not run:\nERROR! the playbook could not be found\n[1]"
+
+
+def test_only_the_last_lines_are_kept(reader: Reader) -> None:
+    for number in range(100):
+        reader.events.take(f"line {number}\n")
+    assert reader.events.last == [f"line {number}" for number in range(80, 100)]

@@ -1,0 +1,136 @@
+# Copyright: novalab contributors
+# SPDX-License-Identifier: Apache-2.0
+"""When a systemd unit runs, and when it has to be restarted."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from ansible_collections.novalab.openstack.plugins.modules import unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOMENT = 1795529563.123456
+SHOW = """\
+ExecMainStartTimestamp=Tue 2026-11-24 14:12:43.123456 UTC
+Id=nova-api.service
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+ActiveEnterTimestamp=Tue 2026-11-24 14:12:44.000000 UTC
+NeedDaemonReload=yes
+
+Id=libvirtd.socket
+LoadState=loaded
+ActiveState=active
+SubState=listening
+UnitFileState=disabled
+ActiveEnterTimestamp=Tue 2026-11-24 14:12:43.123456 UTC
+NeedDaemonReload=no
+
+ExecMainStartTimestamp=n/a
+Id=none.service
+LoadState=not-found
+ActiveState=inactive
+SubState=dead
+UnitFileState=
+ActiveEnterTimestamp=n/a
+NeedDaemonReload=no
+"""
+NAMES = ["nova-api", "libvirtd.socket", "none"]
+
+
+def a_unit(active: str = "active", sub: str = "running", started_at: float = 100.0) -> unit.Unit:
+    return unit.Unit("nova-api", "loaded", active, sub, "enabled", started_at, stale_definition=False)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Tue 2026-11-24 14:12:43.123456 UTC", MOMENT),
+        ("Thu 1970-01-01 00:00:01.500000 UTC", 1.5),
+        ("n/a", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_timestamp(text: str, seconds: float) -> None:
+    assert unit.timestamp(text) == pytest.approx(seconds, abs=1e-6)
+
+
+def test_units_of_systemctl_show() -> None:
+    assert unit.parse_units(SHOW, NAMES) == [
+        unit.Unit("nova-api", "loaded", "active", "running", "enabled", MOMENT, stale_definition=True),
+        unit.Unit("libvirtd.socket", "loaded", "active", "listening", "disabled", MOMENT, stale_definition=False),
+        unit.Unit("none", "not-found", "inactive", "dead", "", 0.0, stale_definition=False),
+    ]
+
+
+def test_an_answer_for_other_units_is_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        unit.parse_units(SHOW, NAMES[:2])
+
+
+@pytest.mark.parametrize(
+    ("active", "sub", "running"),
+    [
+        ("active", "running", True),
+        ("reloading", "reload", True),
+        ("activating", "start", True),
+        ("activating", "auto-restart", False),
+        ("inactive", "dead", False),
+        ("failed", "failed", False),
+    ],
+)
+def test_running(active: str, sub: str, running: bool) -> None:
+    assert a_unit(active, sub).running is running
+
+
+def file(path: Path, changed: float) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (changed, changed))
+    return str(path)
+
+
+def test_newest(tmp_path: Path) -> None:
+    single = file(tmp_path / "nova.conf", 50)
+    deep = file(tmp_path / "conf.d" / "deep" / "a.conf", 70)
+    file(tmp_path / "conf.d" / "b.conf", 60)
+    assert unit.newest([single]) == (single, 50.0)
+    assert unit.newest([single, str(tmp_path / "conf.d"), str(tmp_path / "missing")]) == (deep, 70.0)
+    (tmp_path / "conf.d" / "broken").symlink_to("nowhere")
+    assert unit.newest([str(tmp_path / "conf.d")]) == (deep, 70.0)
+    assert unit.newest([str(tmp_path / "missing")]) == ("", 0.0)
+    assert unit.newest([]) == ("", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("started_at", "changed", "forced", "restart"),
+    [
+        (100.0, 99, False, False),
+        (100.0, 100, False, False),
+        (100.0, 101, False, True),
+        # When it started is not known: it is not running, or has no process.
+        (0.0, 101, False, False),
+        (100.0, 99, True, True),
+    ],
+)
+def test_restart_reason(tmp_path: Path, started_at: float, changed: int, forced: bool, restart: bool) -> None:
+    path = file(tmp_path / "nova.conf", changed)
+    reason = unit.restart_reason(a_unit(started_at=started_at), [path], forced)
+    expected = "asked for" if forced else f"{path} is newer than its process"
+    assert reason == (expected if restart else "")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", ""])  # noqa: S104 (asked on the loopback)
+def test_accepts(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"{host}:{server.getsockname()[1]}"
+        assert unit.accepts(address)
+    assert not unit.accepts(address)
