@@ -9,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labctl import labfile, yamlfile
 from labctl.errors import BadInput
-from labctl.labfile import Release
+from labctl.labfile import Provider, Release
 from labctl.paths import LabPaths
 
 __all__ = ["Lab", "Node", "Release", "load", "resolve"]
 
-Provider = Literal["docker", "libvirt", "virtualbox"]
 Group = Literal["controller_nodes", "compute_nodes"]
 
 # Debian's own boxes come for libvirt only; Bento's are the well-kept ones for VirtualBox.
@@ -88,11 +87,7 @@ class Lab(BaseModel):
 
 def resolve(file: labfile.LabFile, *, platform: str = sys.platform) -> Lab:
     """Make the choices that the file leaves open. platform is Python's name of the operating system."""
-    provider: Provider
-    if file.provider == "auto":
-        provider = "docker" if platform.startswith("linux") else "virtualbox"
-    else:
-        provider = file.provider
+    provider = labfile.resolved_provider(file, platform)
     address: Callable[[int], IPv4Address] = file.network.network_address.__add__
     controller = Node(
         name="controller",
@@ -129,7 +124,7 @@ def load(paths: LabPaths, *, platform: str = sys.platform) -> Lab:
     if not paths.directory.is_dir():
         raise BadInput(f"{paths.directory} is not a directory", "Make it first, or name another with -C.")
     chosen = yamlfile.read(paths.lab_yaml)
-    file, mistakes = labfile.check(chosen)
+    file, mistakes = labfile.check(chosen, platform=platform)
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "\n".join(f"  {mistake}" for mistake in mistakes)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -166,8 +167,7 @@ def _usable(kind: Kind, command: list[str], environment: dict[str, str], paths: 
         return (done.stderr.strip().splitlines() or [f"{command[-1]}: status {done.returncode}"])[-1]
     paths.make_state()
     paths.bin.mkdir(mode=0o700, exist_ok=True)
-    words = " ".join(f"'{word}'" for word in command)
-    _write(paths.bin / "docker", f'#!/bin/sh\nexec {words} "$@"\n', mode=0o700)
+    _write(paths.bin / "docker", f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', mode=0o700)
     folders = [folder for folder in os.get_exec_path() if folder != str(paths.bin)]
     return Engine(kind, tuple(command), {**environment, "PATH": os.pathsep.join([str(paths.bin), *folders])})
 

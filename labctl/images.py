@@ -83,11 +83,14 @@ def _alone(progress: Progress) -> Iterator[None]:
 def _key(release: Release, group: Group | None = None) -> str:
     """A digest of everything that an image is made of, other than the packages' versions."""
     root = assets()
-    files = sorted((root / "images").iterdir())
+    files = [path for path in sorted((root / "images").iterdir()) if path.is_file()]
     if group is not None:
-        files += [root / "playbooks" / "images.yaml"]
+        files += [
+            root / "playbooks" / "images.yaml",
+            *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
+        ]
         for role in ["node", *_roles(group)]:
-            files += sorted((root / "roles" / role / "vars").iterdir())
+            files += sorted((root / "roles" / role / "vars").glob("*.yml"))
             files += [root / "roles" / role / "tasks" / "install.yml"]
     digest = hashlib.sha256(repr((release.suite, _EXCLUDED, _INCLUDED)).encode())
     for file in files:
@@ -108,7 +111,13 @@ def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
         return
     root = assets() / "images"
     packages = ",".join((root / "packages").read_text(encoding="utf-8").split())
-    command = [*engine.as_root(), "mmdebstrap", "--variant=minbase", "--skip=cleanup/apt/lists", f"--include={packages}"]
+    command = [
+        *engine.as_root(),
+        "mmdebstrap",
+        "--variant=minbase",
+        "--skip=cleanup/apt/lists",
+        f"--include={packages}",
+    ]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
     command += [f"--dpkgopt=path-include={pattern}" for pattern in _INCLUDED]
     command += [f"--aptopt={option}" for option in _apt_proxy()]
@@ -147,7 +156,8 @@ def _apt_proxy() -> list[str]:
 
 def _with_packages(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, bare: str) -> None:
     """Run the roles' install stage in a container of each kind, both at once, and keep what comes out."""
-    builders = {group: f"{lab.container_prefix}-image-{kind}" for group, kind in _KINDS.items()}
+    # With an underscore, which no lab has in its name.
+    builders = {group: f"novalab_image-{lab.name}-{kind}" for group, kind in _KINDS.items()}
     _remove(engine_, builders.values())
     try:
         for name in builders.values():

@@ -5,6 +5,7 @@ The models are the one source of the rules: they check the file, and the publish
 
 import difflib
 import json
+import sys
 from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))  # RFC 1918
 # VirtualBox creates host-only networks nowhere else, unless /etc/vbox/networks.conf says so (VirtualBox manual, 6.7).
 VIRTUALBOX = IPv4Network("192.168.56.0/21")
+Provider = Literal["docker", "libvirt", "virtualbox"]
 CONTROLLER_OFFSET = 11
 COMPUTE_OFFSET = 21
 SECRET_BYTES = 72  # Keystone's bcrypt reads no more
@@ -180,7 +182,7 @@ _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
 _WORDS: tuple[KeyPath, ...] = (("name",), ("release",), ("box",))
 
 
-def check(file: YamlFile) -> tuple[LabFile, list[Mistake]]:
+def check(file: YamlFile, *, platform: str = sys.platform) -> tuple[LabFile, list[Mistake]]:
     """Check the data of a lab.yaml.
 
     Returns what it means, with defaults in the place of what is wrong, and everything that is wrong, by line.
@@ -201,7 +203,7 @@ def check(file: YamlFile) -> tuple[LabFile, list[Mistake]]:
             mistakes.append(mistake)
             wrong.add(mistake.key[0])
         result = LabFile.model_validate({key: value for key, value in data.items() if key not in wrong})
-    mistakes += [mistake for keys, mistake in _contradictions(result, file) if not wrong.intersection(keys)]
+    mistakes += [mistake for keys, mistake in _contradictions(result, file, platform) if not wrong.intersection(keys)]
     return result, sorted(mistakes, key=lambda mistake: mistake.line or 0)
 
 
@@ -272,9 +274,17 @@ def _found(key: KeyPath, value: object, file: YamlFile) -> str:
     return repr(shown) if isinstance(value, str) else shown
 
 
-def _contradictions(lab: LabFile, file: YamlFile) -> list[tuple[set[str], Mistake]]:
+def resolved_provider(lab: LabFile, platform: str) -> Provider:
+    """The provider, auto resolved. platform is Python's name of the operating system."""
+    if lab.provider == "auto":
+        return "docker" if platform.startswith("linux") else "virtualbox"
+    return lab.provider
+
+
+def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[set[str], Mistake]]:
     """What is right by itself and wrong together; with the keys that each rule reads."""
     result = []
+    provider = resolved_provider(lab, platform)
     last = COMPUTE_OFFSET + lab.computes.count - 1
     if last > lab.network.num_addresses - 2:
         prefix = 32 - (last + 1).bit_length()
@@ -282,12 +292,12 @@ def _contradictions(lab: LabFile, file: YamlFile) -> list[tuple[set[str], Mistak
         mistake = Mistake(
             file.line(("network",)) or file.line(("computes", "count")),
             ("network",),
-            f"{lab.network}, which ends at .{lab.network.num_addresses - 1}",
-            f"room for {lab.computes.count} computes, which end at .{last}",
+            f"{lab.network}, which ends at {lab.network.broadcast_address}",
+            f"room for {lab.computes.count} computes, which end at {lab.network.network_address + last}",
             f"Write {wider}",
         )
         result.append(({"network", "computes"}, mistake))
-    if lab.provider == "virtualbox" and not lab.network.subnet_of(VIRTUALBOX):
+    if provider == "virtualbox" and not lab.network.subnet_of(VIRTUALBOX):
         mistake = Mistake(
             file.line(("network",)),
             ("network",),
@@ -296,16 +306,16 @@ def _contradictions(lab: LabFile, file: YamlFile) -> list[tuple[set[str], Mistak
             "Write 192.168.57.0/24, for example, or choose another provider.",
         )
         result.append(({"network", "provider"}, mistake))
-    if lab.engine != "auto" and lab.provider in ("libvirt", "virtualbox"):
+    if lab.engine != "auto" and provider in ("libvirt", "virtualbox"):
         mistake = Mistake(
             file.line(("engine",)),
             ("engine",),
-            f"{lab.engine} together with provider {lab.provider}",
+            f"{lab.engine} together with provider {provider}",
             "a container engine with provider docker only",
             "Remove engine, or write provider: docker",
         )
         result.append(({"engine", "provider"}, mistake))
-    if lab.box is not None and lab.provider == "docker":
+    if lab.box is not None and provider == "docker":
         mistake = Mistake(
             file.line(("box",)),
             ("box",),

@@ -1,6 +1,7 @@
 """Is the lab's network free? Asked before anything is made, of the host's routes and of other labs."""
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from labctl.errors import BadInput
 from labctl.labfile import PRIVATE, VIRTUALBOX
 from labctl.paths import LabPaths
 
+_SMALLEST_PREFIX = 8
 _PROC_ROUTE = Path("/proc/net/route")
 
 
@@ -81,7 +83,9 @@ def check(
     lab or its label. exists says that the lab's virtual machines exist, and with them a bridge for their network.
     """
     _check_names(lab, paths, own, containers)
-    others = [taken for taken in (*host, *engine) if not _is_own(taken, lab, own, exists)]
+    # Half of all addresses is a default route in disguise, as VPNs set it.
+    used = (taken for taken in (*host, *engine) if taken.network.prefixlen >= _SMALLEST_PREFIX)
+    others = [taken for taken in used if not _is_own(taken, lab, own, exists)]
     hit = next((taken for taken in others if taken.network.overlaps(lab.network)), None)
     if hit is None:
         return
@@ -101,7 +105,7 @@ def _check_names(lab: Lab, paths: LabPaths, own: OwnNetwork | None, containers: 
         if directory == mine:
             continue
         by = f"the lab in {directory}" if directory else "something else"
-        way = f"`labctl -C '{directory}' destroy`" if directory else "hand"
+        way = f"`labctl -C {shlex.quote(directory)} destroy`" if directory else "hand"
         raise BadInput(
             f"The name {lab.name!r} is taken: the {thing} belongs to {by}; nothing was changed",
             f"Write another into {paths.lab_yaml}, or remove it by {way}:\n  name: {_other_name(lab.name)}",

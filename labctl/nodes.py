@@ -22,7 +22,12 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
     does not know and whose name it cannot use again, or the note "preparing". Such a container is new and empty.
     inside says that a Vagrant is running, which has read its notes: then only the containers are put right.
     """
-    found = {c.name: c for c in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
+    mine = [
+        container
+        for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)
+        if container.directory == str(paths.directory)
+    ]
+    found = {container.name: container for container in mine}
     running = True
     for node in lab.nodes:
         container = found.get(lab.container(node))

@@ -154,7 +154,13 @@ class _Events:
         if result.get("_ansible_no_log") or "censored" in result:
             message = str(result.get("censored", "the result is hidden because it may hold secrets"))
         else:
-            parts = [str(result.get(key, "")).strip() for key in ("msg", "stderr", "module_stderr", "module_stdout")]
+            # A loop says only that items failed; they say why.
+            items = [item for item in result.get("results") or [] if item.get("failed")]
+            parts = [
+                str(part.get(key, "")).strip()
+                for part in ([item for item in items if "censored" not in item] or [result])
+                for key in ("msg", "stderr", "module_stderr", "module_stdout")
+            ]
             message = "\n".join(dict.fromkeys(part for part in parts if part)) or json.dumps(result)
         self.failures.append(Failure(str(data.get("host", "?")), _task(data), message))
 

@@ -36,6 +36,7 @@ class Step:
         self._start = time.monotonic()
         self._notes: list[str] = []
         self._activity = ""
+        self._told: set[str] = set()
 
     def note(self, text: str) -> None:
         """Something that people should know."""
@@ -49,7 +50,9 @@ class Step:
     def activity(self, text: str) -> None:
         """What goes on right now."""
         self._activity = text
-        self._progress.tell(f"  {self.elapsed:5.0f} s  {text}")
+        if text not in self._told:  # tasks of several nodes, each at its own pace, come again and again
+            self._told.add(text)
+            self._progress.tell(f"  {self.elapsed:5.0f} s  {text}")
 
     @property
     def elapsed(self) -> float:

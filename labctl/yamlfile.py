@@ -4,6 +4,7 @@ Values come as they stand in the file: ruamel's composer gives the nodes, with t
 which is lost once `2025.1` has become a number.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def read(path: Path) -> YamlFile:
         node = YAML().compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        found = " ".join(part for part in (error.problem, error.context) if part) or "a syntax error"
+        # What it quotes may be a secret that is not quoted in the file: `*name` is an alias, `!name` a tag.
+        words = " ".join(part for part in (error.problem, error.context) if part) or "a syntax error"
+        found = re.sub(r"""(["'])[^"'\s]{4,}\1""", "(not shown)", words).removeprefix("found ")
         result.mistakes.append(Mistake(mark.line + 1 if mark else None, (), found, "valid YAML"))
         return result
     except YAMLError as error:
@@ -80,18 +83,28 @@ def read(path: Path) -> YamlFile:
     return result
 
 
-def _value(node: Node, key: KeyPath, result: YamlFile) -> object:
-    result.lines.setdefault(key, node.start_mark.line + 1)
+def _value(node: Node, key: KeyPath, result: YamlFile, above: tuple[Node, ...] = ()) -> object:
+    line = node.start_mark.line + 1
+    result.lines.setdefault(key, line)
+    if node in above:
+        result.mistakes.append(Mistake(line, key, "an alias of something that it is part of", "a value"))
+        return None
+    if node.tag and not str(node.tag).startswith(_TAG):
+        result.mistakes.append(
+            Mistake(line, key, "a tag (!)", "a plain value", "Put a text that begins with ! in quotes.")
+        )
+        return None
+    above = (*above, node)
     if isinstance(node, MappingNode):
-        return _mapping(node, key, result)
+        return _mapping(node, key, result, above)
     if isinstance(node, SequenceNode):
-        return [_value(item, (*key, str(index)), result) for index, item in enumerate(node.value)]
+        return [_value(item, (*key, str(index)), result, above) for index, item in enumerate(node.value)]
     assert isinstance(node, ScalarNode)  # noqa: S101 (the composer knows three kinds of nodes)
     result.texts[key] = node.value
     return _scalar(node)
 
 
-def _mapping(node: MappingNode, key: KeyPath, result: YamlFile) -> dict[str, object]:
+def _mapping(node: MappingNode, key: KeyPath, result: YamlFile, above: tuple[Node, ...]) -> dict[str, object]:
     values: dict[str, object] = {}
     for name_node, value_node in node.value:
         line = name_node.start_mark.line + 1
@@ -105,7 +118,7 @@ def _mapping(node: MappingNode, key: KeyPath, result: YamlFile) -> dict[str, obj
             result.mistakes.append(Mistake(line, path, found, "each key once", "Remove one of the two."))
             continue
         result.lines[path] = line
-        values[name] = _value(value_node, path, result)
+        values[name] = _value(value_node, path, result, above)
     return values
 
 

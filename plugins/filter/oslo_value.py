@@ -13,7 +13,7 @@ short_description: Write a string as the value of an oslo.config option
 version_added: "0.1.0"
 description:
   - Puts the string into double quotes, which oslo.config takes off again, so that leading and trailing spaces and
-    quotes survive, and doubles C($), which oslo.config would take for a reference to another option.
+    quotes survive, and puts a backslash before C($), which oslo.config would take for a reference to another option.
 author: [novalab contributors]
 options:
   _input:
@@ -39,7 +39,7 @@ def oslo_value(text: str) -> str:
     """Any one-line string as an oslo.config value (oslo_config.iniparser and its C($) interpolation)."""
     if "\n" in text:
         raise ValueError("a value of an oslo.config option must be one line")
-    return '"' + text.replace("$", "$$") + '"'
+    return '"' + text.replace("$", "\\$") + '"'
 
 
 class FilterModule:

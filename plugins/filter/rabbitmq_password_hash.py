@@ -45,7 +45,7 @@ SALT_BYTES = 4
 
 
 def rabbitmq_password_hash(password: str, user: str) -> str:
-    """RabbitMQ's salted hash of a password (RabbitMQ manual, "Credentials and Passwords", "Computing a Password Hash")."""
+    """RabbitMQ's salted hash of a password (RabbitMQ manual, "Passwords", "Computing a Password Hash")."""
     salt = hashlib.sha256(f"{user}\0{password}".encode()).digest()[:SALT_BYTES]
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 

@@ -18,7 +18,7 @@ except ImportError as error:
 
 
 def option(path: str, section: str, name: str) -> str:
-    """One value of an oslo.config file: quotes around it are taken off and C($$) is one C($); KeyError if it is not there."""
+    """One value of an oslo.config file, without what quotes it and its C($); KeyError if it is not there."""
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     with open(path, encoding="utf-8") as file:
         parser.read_file(file)
@@ -28,7 +28,7 @@ def option(path: str, section: str, name: str) -> str:
         raise KeyError(f"{path} has no option {name} in section [{section}]") from error
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
-    return value.replace("$$", "$")
+    return value.replace("\\$", "$$").replace("$$", "$")
 
 
 def connection_arguments(url: str) -> dict[str, Any]:
@@ -51,16 +51,16 @@ def connection_arguments(url: str) -> dict[str, Any]:
 
 
 def connect(url: str, database: str | None = None) -> pymysql.connections.Connection[Any]:
-    """A connection whose rows are dictionaries; C(database) takes the place of the URL's. pymysql.MySQLError on refusal."""
+    """A connection whose rows are dictionaries, to C(database) or the URL's own. pymysql.MySQLError on refusal."""
     arguments = connection_arguments(url)
     if database:
         arguments["database"] = database
-    return pymysql.connect(
-        **arguments, autocommit=True, connect_timeout=10, cursorclass=pymysql.cursors.DictCursor
-    )
+    return pymysql.connect(**arguments, autocommit=True, connect_timeout=10, cursorclass=pymysql.cursors.DictCursor)
 
 
-def rows(connection: pymysql.connections.Connection[Any], query: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+def rows(
+    connection: pymysql.connections.Connection[Any], query: str, values: tuple[Any, ...] = ()
+) -> list[dict[str, Any]]:
     """All rows of a query."""
     with connection.cursor() as cursor:
         cursor.execute(query, values)

@@ -97,7 +97,9 @@ def start(emulator: str, kernel: str, timeout: float) -> tuple[bool, str]:
     output = b""
     end = time.monotonic() + timeout
     with (
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
         selectors.DefaultSelector() as selector,
     ):
         assert process.stdout is not None
@@ -127,7 +129,12 @@ def circumstances(module: AnsibleModule) -> dict[str, Any]:
     return {
         "host_kernel": platform.release(),
         "processor": next(
-            (line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if line.startswith("model name")), ""
+            (
+                line
+                for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+                if line.startswith("model name")
+            ),
+            "",
         ),
         "device": Path(module.params["device"]).exists(),
         "kernel": [kernel.stat().st_size, int(kernel.stat().st_mtime)] if kernel.exists() else None,

@@ -67,7 +67,6 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.novalab.openstack.plugins.module_utils import nova_manage, service_database
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
 

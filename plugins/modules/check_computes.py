@@ -99,7 +99,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def seconds(stamp: str | None) -> float:
     if not stamp:
         return 0.0
     moment = datetime.datetime.fromisoformat(stamp.removesuffix("Z").partition(".")[0])
-    return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+    return moment.replace(tzinfo=datetime.UTC).timestamp()
 
 
 def compare_services(expected: list[dict[str, Any]], rows: list[Row]) -> list[Problem]:

@@ -96,7 +96,6 @@ import time
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
 
 PROPERTIES = "Id,LoadState,ActiveState,SubState,ExecMainStartTimestamp,NRestarts"
@@ -136,7 +135,7 @@ def parse(output: str, units: list[str]) -> list[State]:
         since = 0.0
         if started not in ("", "n/a"):
             moment = datetime.datetime.strptime(started, "%a %Y-%m-%d %H:%M:%S.%f UTC")
-            since = moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+            since = moment.replace(tzinfo=datetime.UTC).timestamp()
         states.append(
             State(
                 unit=unit,

@@ -66,7 +66,6 @@ import urllib.parse
 import uuid
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, result
 
 # RFC 6455, 1.3: what a server appends to the key before it hashes it.

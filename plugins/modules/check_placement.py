@@ -56,7 +56,6 @@ checks:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.novalab.openstack.plugins.module_utils import service_database
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, result
 

@@ -50,7 +50,6 @@ import re
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
 
 COMMAND = ["runuser", "-u", "nova", "--", "nova-status", "upgrade", "check"]

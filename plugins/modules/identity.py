@@ -173,7 +173,9 @@ def bootstrap(module: AnsibleModule) -> None:
     command = ["runuser", "-u", "keystone", "--", "keystone-manage", "bootstrap", "--bootstrap-region-id", region]
     for interface in INTERFACES:
         command += [f"--bootstrap-{interface}-url", url]
-    code, out, err = module.run_command(command, environ_update={"OS_BOOTSTRAP_PASSWORD": module.params["admin_password"]})
+    code, out, err = module.run_command(
+        command, environ_update={"OS_BOOTSTRAP_PASSWORD": module.params["admin_password"]}
+    )
     if code != 0:
         module.fail_json(msg=f"'keystone-manage bootstrap' ended with status {code}: {(err or out).strip()[-2000:]}")
 
@@ -192,9 +194,7 @@ class Identity:
         self.api = connection.identity
         self.changes: list[str] = []
         self.role_ids: dict[str, str] = {role.name: role.id for role in self.api.roles()}
-        self.project_ids: dict[str, str] = {
-            project.name: project.id for project in self.api.projects(domain_id=DOMAIN)
-        }
+        self.project_ids: dict[str, str] = {project.name: project.id for project in self.api.projects(domain_id=DOMAIN)}
 
     def change(self, what: str) -> bool:
         """Note a change; whether it is to be made."""
@@ -216,14 +216,13 @@ class Identity:
         for user in wanted:
             name, password = user["name"], user["password"]
             found = existing.get(name)
-            if found is None:
-                if self.change(f"user {name} created"):
-                    found = self.api.create_user(name=name, password=password, domain_id=DOMAIN)
+            if found is None and self.change(f"user {name} created"):
+                found = self.api.create_user(name=name, password=password, domain_id=DOMAIN)
             self.assignments(user, found)
             # Last, because logging in to a project needs a role on it.
-            if name in existing and not can_log_in(self.url, name, password, user["project"]):
-                if self.change(f"password of user {name} set"):
-                    self.api.update_user(found, password=password)
+            stale = name in existing and not can_log_in(self.url, name, password, user["project"])
+            if stale and self.change(f"password of user {name} set"):
+                self.api.update_user(found, password=password)
 
     def assignments(self, user: dict[str, Any], found: Any) -> None:
         project = self.project_ids.get(user["project"])

@@ -15,7 +15,8 @@ description:
     C(nova-manage cell_v2 list_cells) prints URLs with their templates filled in.
   - With template URLs no password lies in the table or on a command line, and a changed password needs no change of
     the mapping.
-  - Services keep cell mappings in memory. Restart nova-api, nova-conductor and nova-scheduler when this reports a change.
+  - Services keep cell mappings in memory. Restart nova-api, nova-conductor and nova-scheduler when this reports a
+    change.
 author:
   - novalab contributors
 requirements:
@@ -89,7 +90,6 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.novalab.openstack.plugins.module_utils import nova_manage, service_database
 
 
@@ -103,7 +103,8 @@ def action(wanted: dict[str, Any], existing: list[dict[str, Any]]) -> tuple[str,
     if len(same) > 1:
         uuids = ", ".join(cell["uuid"] for cell in same)
         raise ValueError(
-            f"there are {len(same)} cells named {name}: {uuids}. Expected: one. Remove the others with 'nova-manage cell_v2 delete_cell'."
+            f"there are {len(same)} cells named {name}: {uuids}. Expected: one."
+            " Remove the others with 'nova-manage cell_v2 delete_cell'."
         )
     if wanted["state"] == "absent":
         if not same:
@@ -179,7 +180,9 @@ def main() -> None:
         needed += ["transport_url"] if needed and cell["name"] != "cell0" else []
         missing = [field for field in needed if not cell[field]]
         if missing:
-            module.fail_json(msg=f"cell {cell['name']} has no {' and no '.join(missing)}. Expected: a URL or a template of one.")
+            module.fail_json(
+                msg=f"cell {cell['name']} has no {' and no '.join(missing)}. Expected: a URL or a template of one."
+            )
     changes = []
     try:
         connection = service_database.connect(

@@ -81,7 +81,6 @@ unregistered:
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.novalab.openstack.plugins.module_utils import nova_manage, service_database
 
 POLL_SECONDS = 0.5
@@ -147,7 +146,9 @@ def main() -> None:
         "newly_mapped": new,
         "missing": missing,
         "unregistered": sorted(unregistered),
-        "diff": {"before": "\n".join(sorted(before)) + "\n", "after": "\n".join(sorted({*before, *new})) + "\n"} if new else {},
+        "diff": {"before": "\n".join(sorted(before)) + "\n", "after": "\n".join(sorted({*before, *new})) + "\n"}
+        if new
+        else {},
     }
     if missing and module.params["fail"]:
         module.fail_json(

@@ -91,7 +91,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.novalab.openstack.plugins.module_utils import service_database
 
 NO_SUCH_TABLE = 1146
@@ -106,7 +105,9 @@ def assignments(source: str) -> dict[str, Any]:
             target = statement.targets[0]
         elif isinstance(statement, ast.AnnAssign):
             target = statement.target
-        if isinstance(target, ast.Name) and isinstance(getattr(statement, "value", None), (ast.Constant, ast.Tuple, ast.List)):
+        if isinstance(target, ast.Name) and isinstance(
+            getattr(statement, "value", None), (ast.Constant, ast.Tuple, ast.List)
+        ):
             try:
                 values[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
             except ValueError:
@@ -140,7 +141,8 @@ def current(url: str, databases: list[str]) -> dict[str, list[str]]:
         connection = service_database.connect(url, database)
         try:
             found[database] = sorted(
-                row["version_num"] for row in service_database.rows(connection, "SELECT version_num FROM alembic_version")
+                row["version_num"]
+                for row in service_database.rows(connection, "SELECT version_num FROM alembic_version")
             )
         except service_database.pymysql.ProgrammingError as error:
             if error.args[0] != NO_SUCH_TABLE:
@@ -189,7 +191,8 @@ def main() -> None:
         module.fail_json(msg=f"the database of {parameters['config']} [{parameters['section']}] refused: {error}")
     if due and not module.check_mode and any(found != newest for found in after.values()):
         module.fail_json(
-            msg=f"'{' '.join(parameters['command'])}' ended well, but the schema is not at {', '.join(newest)}: {as_text(after)}",
+            msg=f"'{' '.join(parameters['command'])}' ended well,"
+            f" but the schema is not at {', '.join(newest)}: {as_text(after)}",
             head=newest,
             before=before,
             after=after,

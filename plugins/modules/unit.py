@@ -118,7 +118,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,ActiveEnterTimestamp,NeedDaemonReload"
+PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,ActiveEnterTimestamp,NeedDaemonReload"
+)
 POLL_SECONDS = 0.1
 LOG_LINES = 20
 
@@ -141,11 +143,11 @@ class Unit:
 
 
 def timestamp(text: str) -> float:
-    """Seconds since the epoch from C(systemctl --timestamp=us+utc), as C(Tue 2026-11-24 14:12:43.123456 UTC); 0.0 if none."""
+    """Seconds since the epoch from systemctl's C(Tue 2026-11-24 14:12:43.123456 UTC); 0.0 if there is none."""
     if not text or text == "n/a":
         return 0.0
     parsed = datetime.datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC")
-    return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()
+    return parsed.replace(tzinfo=datetime.UTC).timestamp()
 
 
 def parse_units(output: str, names: list[str]) -> list[Unit]:
@@ -219,7 +221,9 @@ class Systemd:
 
     def journal(self, names: list[str]) -> list[str]:
         arguments = [item for name in names for item in ("-u", service(name))]
-        _, out, _ = self.module.run_command(["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(LOG_LINES), *arguments])
+        _, out, _ = self.module.run_command(
+            ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(LOG_LINES), *arguments]
+        )
         return str(out).splitlines()
 
     def fail(self, message: str) -> None:
@@ -260,13 +264,25 @@ def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
     units = systemd.units(names)
     missing = [unit.name for unit in units if unit.load == "not-found"]
     if missing and not module.check_mode:
-        module.fail_json(msg=f"no such unit: {', '.join(missing)}. Expected: the packages that bring them are installed.")
+        module.fail_json(
+            msg=f"no such unit: {', '.join(missing)}. Expected: the packages that bring them are installed."
+        )
     masked = [unit.name for unit in units if unit.load == "masked"]
     enable = [unit.name for unit in units if unit.file_state in ("disabled", "masked", "masked-runtime", "")]
-    reasons = {unit.name: restart_reason(unit, module.params["config"], module.params["restart"]) for unit in units if unit.running}
+    reasons = {
+        unit.name: restart_reason(unit, module.params["config"], module.params["restart"])
+        for unit in units
+        if unit.running
+    }
     restarted = {name: reason for name, reason in reasons.items() if reason}
     started = [unit.name for unit in units if not unit.running]
-    result = {"changed": bool(started or restarted or enable), "started": started, "restarted": restarted, "enabled": enable, "removed": []}
+    result = {
+        "changed": bool(started or restarted or enable),
+        "started": started,
+        "restarted": restarted,
+        "enabled": enable,
+        "removed": [],
+    }
     if module.check_mode:
         return result
     if masked:
@@ -322,7 +338,8 @@ def main() -> None:
         reasons = "".join(f"{name}: restarted, {reason}\n" for name, reason in result["restarted"].items())
         result["diff"] = {
             "before": "".join(f"{name}: as it was\n" for name in sorted(set(touched) - set(result["restarted"]))),
-            "after": "".join(f"{name}: {after}\n" for name in sorted(set(touched) - set(result["restarted"]))) + reasons,
+            "after": "".join(f"{name}: {after}\n" for name in sorted(set(touched) - set(result["restarted"])))
+            + reasons,
         }
     module.exit_json(**result)
 

@@ -69,7 +69,7 @@ def test_oslo_value_as_the_modules_read_it(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [(PASSWORD, '"p@:/#%?$$\'" x"'), ("$$", '"$$$$"'), (" a ", '" a "'), ("", '""')]
+    ("text", "value"), [(PASSWORD, '"p@:/#%?\\$\'" x"'), ("$$", '"\\$\\$"'), (" a ", '" a "'), ("", '""')]
 )
 def test_oslo_value(text: str, value: str) -> None:
     assert oslo_value.oslo_value(text) == value
