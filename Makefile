@@ -23,6 +23,7 @@ setup-dev: $(DEV_STAMP) ## The same with linters, types and test tools
 
 up: setup ## The lab in this directory, from nothing to a verified Nova
 	@$(BIN)/labctl up
+	@echo "To have labctl and ansible-playbook at hand: . $(BIN)/activate"
 
 verify: setup ## Check the running lab
 	@$(BIN)/labctl verify

@@ -99,14 +99,11 @@ def setup(
       vagrant up
       ansible-playbook -i hosts.ini site.yaml
     """
-    from labctl import nodes, operations
+    from labctl import operations
 
     paths, lab = _checked(context)
     with _working(paths, "setup") as progress:
-        engine = operations.setup(lab, paths, progress, packages=not nodes_only)
-        if nodes_only and engine is not None:
-            with progress.step("Nodes") as step:
-                nodes.recover(lab, paths, engine, step.note, inside=True)
+        operations.setup(lab, paths, progress, packages=not nodes_only)
 
 
 @app.command()
@@ -138,9 +135,16 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
 
     from labctl import operations
 
-    with _working(paths, "verify", quiet_output=as_json) as progress:
-        result = operations.verify(paths, progress)
-    typer.echo(json.dumps({"verified": True, **asdict(result)}, indent=2) if as_json else "The lab is whole.")
+    verified = False
+    try:
+        with _working(paths, "verify", quiet_output=as_json) as progress:
+            operations.verify(paths, progress)
+        verified = True
+    finally:
+        if as_json:
+            typer.echo(json.dumps({"verified": verified, "checks": operations.checks(paths)}, indent=2))
+    if not as_json:
+        typer.echo("The lab is whole.")
 
 
 @app.command()
@@ -202,6 +206,7 @@ def ssh(
         raise LabError(f"{node} is not running", "Run `labctl up`.")
     # One word goes to the node's shell as it is, so that it can hold a pipe; several are one command with arguments.
     words = command or []
+    words = words[1:] if words[:1] == ["--"] else words
     remote = words if len(words) == 1 else [shlex.join(words)] if words else []
     line = host.command(*(["-t"] if sys.stdin.isatty() and words else []))
     os.execvp(line[0], [*line, *remote])  # noqa: S606 (ssh takes the place of this process)

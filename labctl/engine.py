@@ -21,7 +21,7 @@ Choice = Literal["auto", "podman", "docker"]
 
 _CAP_SYS_RESOURCE = 24  # capability.h
 _ENOUGH = 32768  # open files and processes; where limits can be set freely, Podman's own defaults are higher
-# Where a node's sshd looks for the lab's key, see images/node.
+# Where a node's sshd looks for the lab's key, see images/node.sh.
 KEY_IN_NODE = "/etc/ssh/authorized_keys.d/vagrant"
 
 
@@ -121,10 +121,21 @@ def as_root() -> list[str]:
     return [] if os.geteuid() == 0 else ["sudo", "-n"]
 
 
+def may_be_root() -> bool:
+    """Whether a command after as_root() can run at all, without a question."""
+    if not as_root():
+        return True
+    if shutil.which("sudo") is None:
+        return False
+    return subprocess.run([*as_root(), "true"], check=False, capture_output=True).returncode == 0
+
+
 def _podman(paths: LabPaths) -> Engine | str:
     program = shutil.which("podman")
     if program is None:
         return "not installed"
+    if not may_be_root():
+        return "needs root for system containers, and sudo is not there or asks for a password"
     environment = {}
     settings = podman_settings()
     if settings:

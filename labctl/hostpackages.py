@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +55,10 @@ def ensure(lab: Lab, progress: Progress) -> bool:
             f"This machine lacks {', '.join(need.program for need in missing)}, and has no apt to install them with",
             f"Install them (in Debian the packages are {' '.join(packages)}), then repeat.",
         )
-    if engine.as_root() and subprocess.run([*engine.as_root(), "true"], check=False, capture_output=True).returncode:
+    if not engine.may_be_root():
         raise LabError(
-            f"These packages are missing and sudo asks for a password: {' '.join(packages)}",
-            f"Run: sudo apt-get install --no-install-recommends {' '.join(packages)}",
+            f"These packages are missing, and sudo is not there or asks for a password: {' '.join(packages)}",
+            f"Run as root: apt-get install --no-install-recommends {' '.join(packages)}",
         )
     with progress.step("Host packages") as step:
         step.note(" ".join(packages))
@@ -82,7 +81,8 @@ def _program(program: str, package: str) -> Need:
 def _for_containers(lab: Lab) -> list[Need]:
     """Podman with what it leaves to recommendations, unless Docker Engine is wanted; and what builds images."""
     wanted = [_program("ip", "iproute2")]
-    if sys.platform.startswith("linux"):
+    # Without it the node image is built on Debian's own, see images/Containerfile.
+    if shutil.which("apt-get"):
         wanted.append(_program("mmdebstrap", "mmdebstrap"))
         wanted.append(Need("Debian's keys", "debian-archive-keyring", _KEYRING.exists()))
     if lab.engine == "docker" or (lab.engine == "auto" and shutil.which("podman") is None and _docker_works()):

@@ -90,7 +90,8 @@ def _key(release: Release, group: Group | None = None) -> str:
             *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
         ]
         for role in ["node", *_roles(group)]:
-            files += sorted((root / "roles" / role / "vars").glob("*.yml"))
+            names = ("main.yml", f"debian-{release.debian}.yml")
+            files += [path for name in names if (path := root / "roles" / role / "vars" / name).is_file()]
             files += [root / "roles" / role / "tasks" / "install.yml"]
     digest = hashlib.sha256(repr((release.suite, _EXCLUDED, _INCLUDED)).encode())
     for file in files:

@@ -10,11 +10,18 @@ from labctl.paths import LabPaths
 _FIXED = ("name", "release", "provider", "network")
 
 
-def check(paths: LabPaths, lab: Lab) -> None:
-    """Refuse a description that the existing nodes cannot become. Raises BadInput and changes nothing."""
+def check(paths: LabPaths, lab: Lab, engine: str | None = None) -> None:
+    """Refuse a description that the existing nodes cannot become. Raises BadInput and changes nothing.
+
+    engine is the kind of the engine that the lab would use now, None when there is none.
+    """
     before = _read(paths)
-    now = _facts(lab)
-    changes = [f"{key} was {before[key]}, now {now[key]}" for key in _FIXED if before.get(key, now[key]) != now[key]]
+    now = _facts(lab, engine or before.get("engine"))
+    changes = [
+        f"{key} was {before[key]}, now {now[key]}"
+        for key in (*_FIXED, "engine")
+        if before.get(key, now[key]) != now[key]
+    ]
     nodes = before.get("nodes")
     described = {node.name for node in lab.nodes}
     lost = [name for name in nodes if name not in described] if isinstance(nodes, list) else []
@@ -27,17 +34,23 @@ def check(paths: LabPaths, lab: Lab) -> None:
         )
 
 
-def remember(paths: LabPaths, lab: Lab) -> None:
+def provider(paths: LabPaths) -> str | None:
+    """The provider of the nodes that exist, None when none were made."""
+    found = _read(paths).get("provider")
+    return found if isinstance(found, str) else None
+
+
+def remember(paths: LabPaths, lab: Lab, engine: str | None) -> None:
     """Note what the nodes are about to be made as."""
     paths.make_state()
-    facts = _facts(lab)
+    facts = _facts(lab, engine)
     if facts != _read(paths):
         write_private(paths.state / "made.json", json.dumps(facts, indent=2) + "\n")
 
 
-def _facts(lab: Lab) -> dict[str, object]:
+def _facts(lab: Lab, engine: object) -> dict[str, object]:
     facts: dict[str, object] = {key: str(getattr(lab, key)) for key in _FIXED}
-    return {**facts, "nodes": [node.name for node in lab.nodes]}
+    return {**facts, "engine": engine, "nodes": [node.name for node in lab.nodes]}
 
 
 def _read(paths: LabPaths) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What the verbs of labctl do, each as a sequence of steps that can be repeated from any point."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 import tempfile
@@ -39,8 +40,8 @@ def log_path(paths: LabPaths, verb: str) -> Path:
 
 def preflight(lab: Lab, paths: LabPaths) -> None:
     """Refuse what cannot be. Raises BadInput; nothing is changed, not even in the lab's directory."""
-    made.check(paths, lab)
     with _engine_if_any(lab) as engine:
+        made.check(paths, lab, engine.kind if engine else None)
         known = [(item.name, item.subnet) for item in engine.networks()] if engine else []
         network.check(
             lab,
@@ -54,15 +55,20 @@ def preflight(lab: Lab, paths: LabPaths) -> None:
 
 
 @contextlib.contextmanager
-def _engine_if_any(lab: Lab) -> Iterator[Engine | None]:
-    """The engine, without leaving a trace in the lab's directory; None when none works yet, or none is needed."""
-    if lab.provider != "docker":
+def _engine_if_any(lab: Lab, *, needed: bool = False) -> Iterator[Engine | None]:
+    """The engine, without leaving a trace in the lab's directory; None when none works yet, or none is needed.
+
+    When it is needed and none works, a LabError says why.
+    """
+    if lab.provider != "docker" and not needed:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
         try:
             engine = find(lab.engine, LabPaths(Path(directory)))
         except LabError:
+            if needed:
+                raise
             engine = None
         yield engine
 
@@ -80,7 +86,7 @@ def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = Tru
     if packages:
         hostpackages.ensure(lab, progress)
     engine = engine_of(lab, paths)
-    made.remember(paths, lab)
+    made.remember(paths, lab, engine.kind if engine else None)
     with progress.step("Secrets and keys") as step:
         step.note("generated" if labsecrets.ensure(paths, lab.secrets) else "as they were")
         if engine is not None:
@@ -89,7 +95,10 @@ def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = Tru
         with progress.step("Network") as step:
             step.note(f"{lab.network_name} {lab.network}")
             engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
-        images.ensure(lab, engine, paths, progress)
+        nodes.recover(lab, paths, engine, progress.write, inside=not packages)
+        present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
+        if not present.issuperset(lab.container(node) for node in lab.nodes):
+            images.ensure(lab, engine, paths, progress)
     return engine
 
 
@@ -113,9 +122,19 @@ def verify(paths: LabPaths, progress: Progress) -> playbook.PlaybookResult:
     """Check the running lab. Raises PlaybookFailed with the check that failed."""
     if not paths.hosts_ini.is_file():
         raise LabError(f"There is no lab in {paths.directory} yet: {paths.hosts_ini} is missing", "Run `labctl up`.")
+    paths.checks.unlink(missing_ok=True)
     return playbook.run(
         "playbooks/verify.yaml", paths=paths, inventory=paths.hosts_ini, progress=progress, title="Verification"
     )
+
+
+def checks(paths: LabPaths) -> list[dict[str, Any]]:
+    """What the last verification compared, as playbooks/verify.yaml left it; empty when it did not get so far."""
+    try:
+        data = json.loads(paths.checks.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return data if isinstance(data, list) else []
 
 
 def halt(lab: Lab, paths: LabPaths, progress: Progress) -> None:
@@ -126,15 +145,20 @@ def halt(lab: Lab, paths: LabPaths, progress: Progress) -> None:
         if engine is not None:
             nodes.recover(lab, paths, engine, step.note)
         machines.halt()
+        paths.ssh_hosts.unlink(missing_ok=True)
 
 
 def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
     """Remove nodes, network, inventory, secrets and state, whichever of them are there. Logs and images stay.
 
-    Returns what was removed.
+    Returns what was removed. Containers and network are known by their labels, whatever lab.yaml says now; virtual
+    machines only by what it says. Raises LabError when what was made cannot be reached, and then forgets nothing.
     """
     removed: list[str] = []
-    with _engine_if_any(lab) as engine:
+    before = made.provider(paths)
+    if before not in (None, "docker"):
+        made.check(paths, lab)
+    with _engine_if_any(lab, needed=before == "docker") as engine:
         with progress.step("Nodes") as step:
             try:
                 machines = Machines(lab, paths, engine.environment if engine else {}, step.detail)
@@ -143,11 +167,11 @@ def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
             removed += nodes.remove(lab, paths, machines, engine, step.note)
         if engine is not None:
             with progress.step("Network") as step:
-                own = containers.network(engine, lab.network_name)
-                if own is not None and own.directory == str(paths.directory):
-                    step.note(own.name)
-                    engine.remove_network(own.name)
-                    removed.append(own.name)
+                for own in engine.networks():
+                    if own.directory == str(paths.directory):
+                        step.note(own.name)
+                        engine.remove_network(own.name)
+                        removed.append(own.name)
     with progress.step("State") as step:
         for path in (paths.hosts_ini, paths.clouds_yaml, *_state_without_logs(paths)):
             if path.exists() or path.is_symlink():

@@ -51,6 +51,11 @@ class LabPaths:
         return self.state / "logs"
 
     @property
+    def checks(self) -> Path:
+        """What the last verification compared, as JSON."""
+        return self.state / "verify.json"
+
+    @property
     def runner(self) -> Path:
         """The private data directory of ansible-runner."""
         return self.state / "runner"

@@ -131,7 +131,7 @@ def check_grants(
 def check_queue(module: AnsibleModule, node: str, expected: list[str]) -> Check:
     """Whether RabbitMQ has the expected users."""
     code, out, err = module.run_command(["rabbitmqctl", "-q", "list_users", "--formatter", "json"])
-    remedy = "remove others with 'rabbitmqctl delete_user NAME'; 'labctl up' creates what is missing"
+    remedy = "remove others with 'rabbitmqctl delete_user NAME'; restart rabbitmq-server to have missing ones created"
     if code != 0:
         last = (err or out).strip().splitlines()[-1:]
         return Check(

@@ -83,7 +83,7 @@ def check_names(node: str, expected: list[str], cells: list[dict[str, Any]]) -> 
         f"{listed(sorted(expected))}, once each",
         listed(found),
         ok=found == sorted(expected),
-        remedy="create what is missing with 'labctl up'; remove others with 'nova-manage cell_v2 delete_cell'",
+        remedy="create what is missing with 'labctl up'; enable or remove with 'nova-manage cell_v2 ...'",
     )
 
 

@@ -69,8 +69,13 @@ def test_packages(
     unified: bool,
     expected: set[str],
 ) -> None:
-    machine(*programs, docker=docker, unified=unified)
+    machine("apt-get", *programs, docker=docker, unified=unified)
     assert packages(make_lab(**keys)) == expected
+
+
+def test_without_apt_the_image_is_built_on_debians(machine: Callable[..., None], make_lab: Callable[..., Lab]) -> None:
+    machine()
+    assert packages(make_lab()) == ALWAYS | PODMAN | {"iproute2"}
 
 
 def test_what_is_there(machine: Callable[..., None], make_lab: Callable[..., Lab], tmp_path: Path) -> None:

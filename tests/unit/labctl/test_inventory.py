@@ -72,7 +72,6 @@ def test_hosts_ini(tmp_path: Path, make_lab: Callable[..., Lab], directory: str)
     assert controller["node_address"] == "192.168.56.11"
     assert everywhere["lab_directory"] == str(paths.directory)
     assert everywhere["lab_secrets_file"] == str(paths.secrets)
-    assert everywhere["lab_release"] == "2022.2"
     assert (everywhere["lab_name"], everywhere["lab_virt_type"]) == ("lab", "auto")
     assert "StrictHostKeyChecking=no" in everywhere["ansible_ssh_common_args"]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_refused(paths: LabPaths, make_lab: Callable[..., Lab], keys: dict[str, object], said: str) -> None:
-    made.remember(paths, make_lab())
+    made.remember(paths, make_lab(), "podman")
     with pytest.raises(BadInput) as caught:
         made.check(paths, make_lab(**keys))
     assert caught.value.message.endswith(f"than lab.yaml says: {said}")
@@ -38,7 +38,7 @@ def test_refused(paths: LabPaths, make_lab: Callable[..., Lab], keys: dict[str, 
     "keys", [{}, {"computes": 3}, {"virt_type": "qemu"}, {"secrets": {"keystone_admin": "x"}}, {"engine": "docker"}]
 )
 def test_allowed(paths: LabPaths, make_lab: Callable[..., Lab], keys: dict[str, object]) -> None:
-    made.remember(paths, make_lab())
+    made.remember(paths, make_lab(), "podman")
     made.check(paths, make_lab(**keys))
 
 
@@ -53,7 +53,7 @@ def test_a_missing_or_damaged_record_says_nothing(
 
 
 def test_the_last_one_counts(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    made.remember(paths, make_lab())
-    made.remember(paths, make_lab(computes=3))
+    made.remember(paths, make_lab(), "podman")
+    made.remember(paths, make_lab(computes=3), "podman")
     with pytest.raises(BadInput, match="no longer described: compute3"):
         made.check(paths, make_lab())
