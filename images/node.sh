@@ -14,6 +14,9 @@ UseDNS no
 HostKey /etc/ssh/ssh_host_ed25519_key
 X
 
+# Podman leaves this file alone (labctl/engine.py); the names of the lab are added by the role node.
+printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >/etc/hosts
+
 # Host keys are each node's own, made when it first starts.
 rm -f /etc/ssh/ssh_host_*
 mkdir -p /etc/systemd/system/ssh.service.d

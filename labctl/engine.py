@@ -82,7 +82,8 @@ class Engine:
         # Vagrant asks for this before it believes that ssh is possible; the address is used in its place.
         common += ["--publish", "127.0.0.1::22"]
         if self.kind == "podman":
-            return [*common, "--systemd=always"]
+            # Else /etc/hosts would be written anew at every start.
+            return [*common, "--systemd=always", "--no-hosts"]
         # What Podman does by itself for systemd; on cgroup v1 it must see the host's hierarchy.
         common += [
             "--stop-signal",

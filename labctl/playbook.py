@@ -41,15 +41,16 @@ class Failure:
     task: str
     message: str
 
-    def __str__(self) -> str:
-        return f"{self.node}: {self.task}: {self.message}"
-
 
 class PlaybookFailed(LabError):  # noqa: N818 (named as Ansible says it)
     """A playbook ended before its end; failures has every task that failed, also of other nodes."""
 
     def __init__(self, playbook: str, failures: list[Failure], last: list[str]) -> None:
-        what = [str(failure) for failure in failures] or [f"{playbook} did not run:", *last]
+        nodes: dict[tuple[str, str], list[str]] = {}
+        for failure in failures:  # several nodes may say the same
+            nodes.setdefault((failure.task, failure.message), []).append(failure.node)
+        what = [f"{', '.join(where)}: {task}: {message}" for (task, message), where in nodes.items()]
+        what = what or [f"{playbook} did not run:", *last]
         super().__init__("\n".join(what), "Mend the cause, then repeat: what is done already stays done.")
         self.failures = failures
 

@@ -11,11 +11,13 @@ from tests.e2e.lab import LiveLab
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LiveLab]:
-    """A lab as `labctl up` makes it; removed at the end unless NOVALAB_KEEP is set."""
+    """A lab as `labctl up` makes it; with NOVALAB_KEEP set it stays, and the next run takes it as it is."""
     live = LiveLab()
-    live.prepare()
+    keep = bool(os.environ.get("NOVALAB_KEEP"))
+    if not (keep and (live.directory / "hosts.ini").exists()):
+        live.prepare()
     live.up()
     yield live
-    if not os.environ.get("NOVALAB_KEEP"):
+    if not keep:
         live.labctl("destroy")
         shutil.rmtree(live.directory)

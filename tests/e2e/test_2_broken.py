@@ -4,22 +4,32 @@ import pytest
 
 from tests.e2e.lab import FOUR_ROWS, LiveLab
 
+STOP_DATABASE = "systemctl stop mariadb"
+STOP_COMPUTE = "systemctl stop nova-compute"
+DELETE_MAPPING = "mariadb nova_api -e \"DELETE FROM host_mappings WHERE host = 'compute2'\""
+
 
 @pytest.mark.parametrize(
-    ("node", "damage", "words"),
+    ("node", "damage", "repair", "words"),
     [
-        ("controller", "systemctl stop mariadb", ("controller", "mariadb", "inactive")),
-        ("compute1", "systemctl stop nova-compute", ("compute1", "nova-compute", "inactive")),
+        ("controller", STOP_DATABASE, "systemctl start mariadb", ("controller", "mariadb", "inactive")),
+        ("compute1", STOP_COMPUTE, "systemctl start nova-compute", ("compute1", "nova-compute", "inactive")),
         (
             "controller",
-            "mariadb nova_api -e \"DELETE FROM host_mappings WHERE host = 'compute2'\"",
+            DELETE_MAPPING,
+            "runuser -u nova -- nova-manage cell_v2 discover_hosts --by-service",
             ("Host compute2 is not mapped to any cell", "discover_hosts"),
         ),
-        ("controller", "rabbitmqctl -q add_user guest guest", ("RabbitMQ users", "guest")),
+        (
+            "controller",
+            "rabbitmqctl -q add_user guest guest",
+            "rabbitmqctl -q delete_user guest",
+            ("RabbitMQ users", "guest"),
+        ),
     ],
     ids=["mariadb", "nova-compute", "mapping", "guest"],
 )
-def test_verify_names_the_cause(lab: LiveLab, node: str, damage: str, words: tuple[str, ...]) -> None:
+def test_verify_names_the_cause(lab: LiveLab, node: str, damage: str, repair: str, words: tuple[str, ...]) -> None:
     lab.on(node, damage)
     try:
         done = lab.labctl("verify", check=False)
@@ -27,10 +37,19 @@ def test_verify_names_the_cause(lab: LiveLab, node: str, damage: str, words: tup
         assert all(word in done.stderr for word in words), done.stderr
         assert "Log: " in done.stderr
     finally:
-        lab.on("controller", "systemctl start mariadb; rabbitmqctl -q delete_user guest 2>/dev/null; true")
+        lab.on(node, repair)
 
 
 def test_up_mends_it(lab: LiveLab) -> None:
-    result = lab.up()
-    assert result["ansible"]["nodes"]["compute1"]["changed"] == 1  # nova-compute was started again
+    """And does nothing else."""
+    lab.on("compute1", STOP_COMPUTE)
+    lab.on("controller", DELETE_MAPPING)
+    lab.on("controller", STOP_DATABASE)
+    nodes = lab.up()["ansible"]["nodes"]
+    assert {node: counts["changed"] for node, counts in nodes.items()} == {
+        "controller": 2,  # MariaDB started, the host mapped
+        "compute1": 1,  # nova-compute started
+        "compute2": 0,
+        "localhost": 0,
+    }
     assert lab.rows() == FOUR_ROWS

@@ -1,5 +1,7 @@
 """Off and on again."""
 
+import json
+
 from tests.e2e.lab import FOUR_ROWS, LiveLab
 
 STAMP = "stat -c %Y /var/lib/dpkg/status /etc/nova/nova.conf"
@@ -10,7 +12,8 @@ def test_halt_and_up(lab: LiveLab) -> None:
     nodes = ("controller", "compute1", "compute2")
     before = {node: lab.on(node, STAMP) for node in nodes}
     lab.labctl("halt")
-    assert set(lab.run("vagrant", "status", "--machine-readable").stdout.split(",")) >= {"stopped"}
+    status = json.loads(lab.labctl("status", "--json").stdout)
+    assert {node["state"] for node in status["nodes"]} == {"stopped"}
     result = lab.up()
     assert {node: lab.on(node, STAMP) for node in nodes} == before
     assert {counts["changed"] for counts in result["ansible"]["nodes"].values()} == {0}

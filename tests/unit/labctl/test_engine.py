@@ -73,8 +73,8 @@ def test_capability(monkeypatch: pytest.MonkeyPatch, effective: str, able: bool)
 @pytest.mark.parametrize(
     ("kind", "unified", "expected"),
     [
-        ("podman", True, ["--systemd=always"]),
-        ("podman", False, ["--systemd=always"]),
+        ("podman", True, ["--systemd=always", "--no-hosts"]),
+        ("podman", False, ["--systemd=always", "--no-hosts"]),
         ("docker", True, ["--cgroupns=private"]),
         ("docker", False, ["--cgroupns=host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]),
     ],

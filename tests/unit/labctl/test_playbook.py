@@ -75,7 +75,7 @@ def test_failures_that_the_playbook_deals_with(reader: Reader) -> None:
 def test_unreachable(reader: Reader) -> None:
     said = "Failed to connect to the host via ssh: No route to host"
     reader.take("runner_on_unreachable", **result("Gather facts", {"unreachable": True, "msg": said}))
-    assert [str(failure) for failure in reader.events.failures] == [f"compute1: Gather facts: {said}"]
+    assert reader.events.failures == [Failure("compute1", "Gather facts", said)]
 
 
 def test_counts_by_node(reader: Reader) -> None:
@@ -127,3 +127,10 @@ def test_only_the_last_lines_are_kept(reader: Reader) -> None:
     for number in range(100):
         reader.events.take(f"line {number}\n")
     assert reader.events.last == [f"line {number}" for number in range(80, 100)]
+
+
+def test_what_several_nodes_say_is_told_once() -> None:
+    same = [Failure(node, "All mapped", "compute2 is missing") for node in ("controller", "localhost")]
+    assert str(PlaybookFailed("site.yaml", same, [])).startswith(
+        "controller, localhost: All mapped: compute2 is missing\n"
+    )
