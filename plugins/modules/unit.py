@@ -213,7 +213,8 @@ class Systemd:
     def call(self, *arguments: str) -> str:
         code, out, err = self.module.run_command(["systemctl", *arguments], environ_update={"LC_ALL": "C"})
         if code != 0:
-            self.fail(f"'systemctl {' '.join(arguments)}' ended with status {code}: {err.strip() or out.strip()}")
+            said = f"'systemctl {' '.join(arguments)}' ended with status {code}: {err.strip() or out.strip()}"
+            self.fail(said, self.module.params["name"] if arguments[0] == "show" else None)
         return str(out)
 
     def units(self, names: list[str]) -> list[Unit]:
@@ -226,14 +227,22 @@ class Systemd:
         )
         return str(out).splitlines()
 
-    def fail(self, message: str) -> None:
-        names = self.module.params["name"]
+    def fail(self, message: str, names: list[str] | None = None) -> None:
+        """Fail with the last words of the units that do not run, or of all when that is not the trouble."""
+        every = self.module.params["name"]
+        names = names or [unit.name for unit in self.units(every) if unit.active != "active"] or every
         lines = self.journal(names)
         report = [message, f"last journal lines of {', '.join(names)}:", *(lines or ["(none)"])]
-        for path in self.module.params["log"]:
+        for path in logs_of(names, every, self.module.params["log"]):
             with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
                 report += [f"last lines of {path}:", *(line.rstrip() for line in file.readlines()[-LOG_LINES:])]
         self.module.fail_json(msg="\n".join(report), journal=lines, units=names)
+
+
+def logs_of(names: list[str], every: list[str], paths: list[str]) -> list[str]:
+    """The log files of some of the units: without those that are named after another one."""
+    others = set(every) - set(names)
+    return [path for path in paths if os.path.basename(path).partition(".")[0] not in others]
 
 
 def service(name: str) -> str:
@@ -248,14 +257,14 @@ def wait_ready(systemd: Systemd, names: list[str], listen: list[str], timeout: i
         waiting = [unit for unit in systemd.units(names) if unit.active != "active"]
         failed = [unit.name for unit in waiting if unit.active == "failed"]
         if failed:
-            systemd.fail(f"{', '.join(failed)} failed to start")
+            systemd.fail(f"{', '.join(failed)} failed to start", failed)
         silent = [address for address in silent if not accepts(address)]
         if not waiting and not silent:
             return
         if time.monotonic() > end:
             what = [f"{unit.name} is {unit.active} ({unit.sub})" for unit in waiting]
             what += [f"nothing answers on {address}" for address in silent]
-            systemd.fail(f"not ready after {timeout} s: {'; '.join(what)}")
+            systemd.fail(f"not ready after {timeout} s: {'; '.join(what)}", [unit.name for unit in waiting])
         time.sleep(POLL_SECONDS)
 
 

@@ -134,3 +134,20 @@ def test_accepts(host: str) -> None:
         address = f"{host}:{server.getsockname()[1]}"
         assert unit.accepts(address)
     assert not unit.accepts(address)
+
+
+@pytest.mark.parametrize(
+    ("failed", "logs"),
+    [
+        (["nova-scheduler"], ["/var/log/nova/nova-scheduler.log"]),
+        (["nova-api", "nova-scheduler"], ["/var/log/nova/nova-api.log", "/var/log/nova/nova-scheduler.log"]),
+    ],
+)
+def test_only_the_logs_of_what_failed(failed: list[str], logs: list[str]) -> None:
+    every = ["nova-api", "nova-conductor", "nova-scheduler"]
+    assert unit.logs_of(failed, every, [f"/var/log/nova/{name}.log" for name in every]) == logs
+
+
+def test_logs_with_names_of_their_own() -> None:
+    logs = ["/var/log/rabbitmq/broker.log"]
+    assert unit.logs_of(["rabbitmq-server"], ["rabbitmq-server"], logs) == logs
