@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up verify status halt destroy check test clean ruff mypy yamllint ansible-lint unit
+.PHONY: help setup setup-dev up verify status halt destroy check test molecule clean ruff mypy yamllint ansible-lint unit
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,10 @@ check: setup-dev ## Linters, types and unit tests: no root, no lab, under a minu
 
 test: check ## Everything: `make check`, then the tests on a real lab
 	$(BIN)/pytest tests --ignore tests/unit
+
+# RELEASE is read by default/create.yml, from the environment.
+molecule: setup-dev ## Every role by itself, tested in containers: ROLE=mariadb for one, RELEASE=zed for Debian 12
+	$(BIN)/molecule test $(if $(ROLE),--scenario-name $(ROLE),--all)
 
 ruff: setup-dev
 	$(BIN)/ruff check --quiet .

@@ -8,7 +8,7 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -43,6 +43,8 @@ Exit status: 0 when it worked, 1 when it did not, 2 when what was asked for cann
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=HELP
 )
+image = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(image, name="image", help="The images that nodes in containers start from.")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
 
 
@@ -280,6 +282,30 @@ def inventory(
             raise BadInput(f"{source}: expected JSON with host, port, user and key by node, found {error!r}") from error
     paths.make_state()
     inventory_file.write(lab, paths, hosts)
+
+
+@image.command("ensure")
+def image_ensure(
+    context: typer.Context,
+    kind: Annotated[
+        Literal["node", "controller", "compute"],
+        typer.Option(help="A bare node, or one with the packages of a controller or compute."),
+    ] = "node",
+    release: Annotated[str | None, typer.Option(help="The OpenStack release; by default that of the lab.")] = None,
+) -> None:
+    """Make an image unless it is there, and print its name. Progress goes to standard error.
+
+    \b
+      labctl image ensure --kind controller --release zed
+    """
+    from labctl import labfile, operations
+
+    paths, lab = _load(context)
+    if release is not None:
+        lab = lab.model_copy(update={"release": labfile.release(release)})
+    with _working(paths, "image", quiet_output=True) as progress:
+        name = operations.image(lab, kind, paths, progress)
+    typer.echo(name)
 
 
 @app.command()

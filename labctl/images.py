@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from labctl import containers, engine, playbook
 from labctl.description import Group, Lab, Release
@@ -22,7 +23,8 @@ from labctl.progress import Progress, Step, cache_directory
 from labctl.yamlfile import read
 
 REPOSITORY = "localhost/novalab"
-_KINDS: dict[Group, str] = {"controller_nodes": "controller", "compute_nodes": "compute"}
+Kind = Literal["node", "controller", "compute"]
+_KINDS: dict[Group, Kind] = {"controller_nodes": "controller", "compute_nodes": "compute"}
 # Documentation and translations are a tenth of the time and a third of the files.
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _INCLUDED = ("/usr/share/doc/*/copyright",)
@@ -41,14 +43,25 @@ def bare_reference(release: Release) -> str:
     return f"{REPOSITORY}-node:{release.suite}-{_key(release)}"
 
 
-def ensure(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress) -> None:
-    """Make the images that are missing. Raises LabError when one cannot be made; nothing half-made is kept."""
+def ensure(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, *, network: str | None = None) -> None:
+    """Make the images that are missing. Raises LabError when one cannot be made; nothing half-made is kept.
+
+    network is the engine's network through which the packages come, by default the engine's own.
+    """
     with _alone(progress):
         if all(engine_.has_image(reference(lab, group)) for group in _KINDS):
             return
         bare = bare_reference(lab.release)
         _ensure_bare(lab.release, engine_, bare, progress)
-        _with_packages(lab, engine_, paths, progress, bare)
+        _with_packages(lab, engine_, paths, progress, bare, network)
+
+
+def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
+    """Make the image of a kind of node unless it is there, and return its name."""
+    if kind == "node":
+        return ensure_bare(lab.release, engine_, progress)
+    ensure(lab, engine_, paths, progress)
+    return next(reference(lab, group) for group, name in _KINDS.items() if name == kind)
 
 
 def ensure_bare(release: Release, engine_: Engine, progress: Progress) -> str:
@@ -155,7 +168,9 @@ def _apt_proxy() -> list[str]:
     return [line for line in lines if "localhost" not in line and "//127." not in line and not line.endswith('""')]
 
 
-def _with_packages(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, bare: str) -> None:
+def _with_packages(
+    lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, bare: str, network: str | None
+) -> None:
     """Run the roles' install stage in a container of each kind, both at once, and keep what comes out."""
     # With an underscore, which no lab has in its name.
     builders = {group: f"novalab_image-{lab.name}-{kind}" for group, kind in _KINDS.items()}
@@ -163,8 +178,8 @@ def _with_packages(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progres
     try:
         for name in builders.values():
             engine_.run(
-                *("run", "--detach", "--name", name, "--network", lab.network_name, *containers.labels(paths)),
-                *(bare, "sleep", "infinity"),
+                *("run", "--detach", "--name", name, *(("--network", network) if network else ())),
+                *(*containers.labels(paths), bare, "sleep", "infinity"),
             )
         inventory = paths.state / "images.ini"
         write_private(inventory, _inventory(lab, engine_, paths, builders))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from labctl.errors import BadInput
 from labctl.labsecrets import NAMES
 from labctl.yamlfile import KeyPath, Mistake, YamlFile
 
@@ -55,6 +56,15 @@ def _bad(expected: str, remedy: str | None = None, found: str | None = None) -> 
 def _release(value: object) -> object:
     """A release's number, its name, or the two in any case."""
     return {release.alias: release for release in Release}.get(str(value).strip().lower(), value)
+
+
+def release(text: str) -> Release:
+    """The release of a number or a name. Raises BadInput with the ones that there are."""
+    try:
+        return Release(str(_release(text)))
+    except ValueError as error:
+        known = ", ".join(f"{release} ({release.alias})" for release in Release)
+        raise BadInput(f"There is no release {text!r}", f"Releases: {known}") from error
 
 
 def _network(value: object) -> object:

@@ -15,7 +15,7 @@ from typing import Any
 from labctl import containers, hostpackages, images, inventory, labsecrets, made, network, nodes, playbook, sshkey
 from labctl.description import Lab, Node
 from labctl.engine import Engine, find
-from labctl.errors import LabError
+from labctl.errors import BadInput, LabError
 from labctl.inventory import SshHost
 from labctl.paths import LabPaths, assets
 from labctl.progress import Progress
@@ -98,8 +98,18 @@ def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = Tru
         nodes.recover(lab, paths, engine, progress.write, inside=not packages)
         present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
         if not present.issuperset(lab.container(node) for node in lab.nodes):
-            images.ensure(lab, engine, paths, progress)
+            images.ensure(lab, engine, paths, progress, network=lab.network_name)
     return engine
+
+
+def image(lab: Lab, kind: images.Kind, paths: LabPaths, progress: Progress) -> str:
+    """Make an image of the lab's release unless it is there, and return its name. No network or node is touched."""
+    hostpackages.ensure(lab, progress)
+    engine = engine_of(lab, paths)
+    if engine is None:
+        raise BadInput(f"Nodes of the provider {lab.provider} start from a box, not from an image")
+    labsecrets.ensure(paths, lab.secrets)  # the roles' arguments are checked, see images
+    return images.ensure_kind(lab, kind, engine, paths, progress)
 
 
 def up(lab: Lab, paths: LabPaths, progress: Progress) -> Outcome:

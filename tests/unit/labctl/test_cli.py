@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl import cli
+from labctl import cli, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from labctl.description import Lab
     from labctl.paths import LabPaths
+    from labctl.progress import Progress
 
 
 @pytest.fixture
@@ -108,6 +110,7 @@ def test_describe(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) 
             "labctl: There is no node 'compute7' in lab lab\nNodes: controller, compute1, compute2",
         ),
         (["verify"], 1, "Run `labctl up`."),
+        (["image", "ensure", "--release", "yoga"], 2, "no release 'yoga'\nReleases: 2025.1 (epoxy), 2022.2 (zed)"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )
@@ -123,6 +126,19 @@ def test_refusals(
     found, output, errors = labctl(*arguments)
     assert (found, output) == (status, "")
     assert said in errors
+
+
+def test_image_prints_its_name_and_nothing_else(
+    labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def image(lab: Lab, kind: str, _: LabPaths, progress: Progress) -> str:
+        with progress.step("Some image"):
+            return f"{kind}-of-{lab.release}"
+
+    monkeypatch.setattr(operations, "image", image)
+    status, output, errors = labctl("-C", paths.directory, "image", "ensure", "--kind", "compute", "--release", "ZED")
+    assert (status, output) == (0, "compute-of-2022.2\n")
+    assert "Some image: done in" in errors
 
 
 def test_status_without_a_lab(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) -> None:

@@ -11,6 +11,7 @@ from labctl import images
 from labctl.engine import Engine
 from labctl.labfile import Release
 from labctl.paths import assets
+from labctl.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,18 @@ def test_names(make_lab: Callable[..., Lab]) -> None:
 def test_names_say_nothing_of_the_lab(make_lab: Callable[..., Lab]) -> None:
     other = make_lab(name="other", computes=5, network="10.0.0.0/24")
     assert images.reference(make_lab(), COMPUTE) == images.reference(other, COMPUTE)
+
+
+@pytest.mark.parametrize("kind", ["node", "controller", "compute"])
+def test_image_of_a_kind(make_lab: Callable[..., Lab], paths: LabPaths, kind: images.Kind) -> None:
+    """What is there is not made again: this engine has every image, and can make none."""
+    said = paths.directory / "podman"
+    said.write_text("#!/bin/sh\ntest $1 = images && echo 0123456789ab\n", encoding="utf-8")
+    said.chmod(0o700)
+    engine = Engine("podman", (str(said),))
+    with Progress(paths.directory / "log") as progress:
+        name = images.ensure_kind(make_lab(release="zed"), kind, engine, paths, progress)
+    assert name.startswith(f"localhost/novalab-{kind}:bookworm-")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Keystone issues tokens to its users, refuses others, and has the catalog."""
+
+from typing import Any
+
+import pytest
+from keystoneauth1.exceptions import Unauthorized
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
+
+testinfra_hosts = ["ansible://controller"]
+UNITS = ["keystone"]
+LOGS = ["/var/log/keystone/keystone.log"]
+
+PROJECTS = {"admin": "admin", "demo": "demo", "glance": "service", "nova": "service", "placement": "service"}
+
+
+def token(address: str, user: str, password: str) -> Any:  # noqa: ANN401 (keystoneauth's types are not checked)
+    auth = Password(
+        auth_url=f"http://{address}:5000/v3",
+        username=user,
+        password=password,
+        project_name=PROJECTS[user],
+        user_domain_name="Default",
+        project_domain_name="Default",
+    )
+    return Session(auth=auth).get_token()
+
+
+@pytest.mark.parametrize("user", PROJECTS)
+def test_token(address: str, secrets: dict[str, str], user: str) -> None:
+    assert token(address, user, secrets[f"keystone_{user}"])
+
+
+@pytest.mark.parametrize("user", PROJECTS)
+def test_wrong_password(address: str, user: str) -> None:
+    with pytest.raises(Unauthorized):
+        token(address, user, "wrong")
+
+
+def test_catalog(cloud: Any, address: str) -> None:  # noqa: ANN401
+    catalog = {entry["type"]: {item["url"] for item in entry["endpoints"]} for entry in cloud.service_catalog}
+    assert catalog == {
+        "identity": {f"http://{address}:5000/v3"},
+        "image": {f"http://{address}:9292"},
+        "placement": {f"http://{address}:8778"},
+        "compute": {f"http://{address}:8774/v2.1"},
+    }
+
+
+def test_services_may_act_for_users(cloud: Any) -> None:  # noqa: ANN401
+    """Their users have the role service, without which a service's token is not taken for one (keystonemiddleware)."""
+    roles = {role.id: role.name for role in cloud.identity.roles()}
+    for name in ("glance", "nova", "placement"):
+        user = cloud.identity.find_user(name, ignore_missing=False)
+        held = {roles[item.role["id"]] for item in cloud.identity.role_assignments(user_id=user.id)}
+        assert held == {"admin", "service"}, name

@@ -1,0 +1,46 @@
+"""A message goes through the broker with the service's user, and guest does not get in."""
+
+import urllib.parse
+
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://controller"]
+UNITS = ["rabbitmq-server"]
+LOGS = ["/var/log/rabbitmq/rabbitmq-server.log"]
+
+# With the library that the services use, from the node's own Python.
+SEND = """
+import sys, kombu
+address, user, password = sys.argv[1:]
+with kombu.Connection(hostname=address, userid=user, password=password, connect_timeout=10) as connection:
+    connection.connect()
+    queue = connection.SimpleQueue("molecule")
+    queue.put({"said": "hello"})
+    message = queue.get(timeout=10)
+    message.ack()
+    queue.queue.delete()
+    print(message.payload["said"])
+"""
+
+
+def test_a_message_goes_through(host: Host, address: str, secrets: dict[str, str]) -> None:
+    password = urllib.parse.quote(secrets["rabbitmq_nova"], safe="")  # see lab_rabbitmq_nova_password
+    said = host.run("/usr/bin/python3 -c %s %s nova %s", SEND, address, password)
+    assert (said.rc, said.stdout) == (0, "hello\n"), said.stderr
+
+
+def test_guest_is_refused(host: Host, address: str) -> None:
+    said = host.run("/usr/bin/python3 -c %s %s guest guest", SEND, address)
+    assert said.rc != 0
+    assert "ACCESS_REFUSED" in said.stderr
+
+
+def test_users(host: Host) -> None:
+    assert host.check_output("rabbitmqctl -q list_users --no-table-headers").split() == ["nova", "[]"]
+
+
+def test_only_amqp_is_open_to_others(host: Host, address: str) -> None:
+    ports = {name for name in host.socket.get_listening_sockets() if name.startswith("tcp://")}
+    assert f"tcp://{address}:5672" in ports
+    own = {name for name in ports if name.startswith(("tcp://127.", "tcp://::1:")) or name.endswith(":22")}
+    assert ports - own == {f"tcp://{address}:5672"}
