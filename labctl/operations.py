@@ -17,7 +17,7 @@ from labctl.description import Lab, Node
 from labctl.engine import Engine, find
 from labctl.errors import BadInput, LabError
 from labctl.inventory import SshHost
-from labctl.paths import LabPaths, assets
+from labctl.paths import LabPaths
 from labctl.progress import Progress
 from labctl.vagrant import Machines
 
@@ -257,8 +257,3 @@ def service_list(paths: LabPaths, lab: Lab, *, options: str = "") -> str:
         problem = done.stderr.strip() or f"status {done.returncode}"
         raise LabError(f"`{SERVICE_LIST}` fails on the controller: {problem}", "`labctl verify` says more.")
     return done.stdout.rstrip("\n")
-
-
-def site() -> Path:
-    """The playbook that `labctl up` runs, for those who call Ansible themselves."""
-    return assets() / "site.yaml"

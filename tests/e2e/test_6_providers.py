@@ -17,10 +17,10 @@ LIBVIRT_PLUGIN = Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json
 def plugin() -> None:
     """Vagrant's provider for libvirt, which is a plugin; libvirt itself is not needed."""
     if not LIBVIRT_PLUGIN.exists():
-        command = [*as_root(), "apt-get", "-q", "install", "-y", "--no-install-recommends", "vagrant-libvirt"]
-        subprocess.run(
-            command, check=True, capture_output=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        )
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "-y", "--no-install-recommends", "vagrant-libvirt"]):
+            command = [*as_root(), "apt-get", "-q", *words]
+            subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
 @pytest.mark.usefixtures("plugin")
