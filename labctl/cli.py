@@ -249,7 +249,18 @@ def describe(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(description, indent=2))
         return
-    for key in ("name", "directory", "release", "provider", "engine", "network", "virt_type", "box"):
+    for key in (
+        "name",
+        "directory",
+        "release",
+        "provider",
+        "engine",
+        "network",
+        "networking",
+        "guest_network",
+        "virt_type",
+        "box",
+    ):
         if description[key] is not None:
             typer.echo(f"{key + ':':<11} {description[key]}")
     size = "" if lab.provider == "docker" else "{cpus} processors, {memory} MiB"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labctl import labfile, yamlfile
 from labctl.errors import BadInput
-from labctl.labfile import Provider, Release
+from labctl.labfile import Networking, Provider, Release
 from labctl.paths import LabPaths
 
 __all__ = ["Lab", "Node", "Release", "load", "resolve"]
@@ -47,10 +47,22 @@ class Lab(BaseModel):
     provider: Provider
     engine: Literal["auto", "podman", "docker"]
     network: IPv4Network
+    networking: Networking
+    guest_network: IPv4Network
     virt_type: Literal["auto", "kvm", "qemu"]
     box: str | None
     secrets: dict[str, str] = Field(repr=False, exclude=True)
     nodes: tuple[Node, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the lab is made of: the names of the sets of roles in group_vars, in the order of installation."""
+        return ("nova", *(("neutron",) if self.networking == "neutron" else ()))
+
+    @property
+    def guest_gateway(self) -> IPv4Address:
+        """The controller's address in the instances' network."""
+        return self.guest_network.network_address + 1
 
     @property
     def network_name(self) -> str:
@@ -112,6 +124,8 @@ def resolve(file: labfile.LabFile, *, platform: str = sys.platform) -> Lab:
         provider=provider,
         engine=file.engine,
         network=file.network,
+        networking=file.networking,
+        guest_network=file.guest_network,
         virt_type=file.virt_type,
         box=None if provider == "docker" else file.box or _BOXES[provider, file.release],
         secrets=dict(file.secrets),

@@ -6,6 +6,7 @@ An image is named after what went into it, so that a change there makes a new on
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ _CONNECTIONS = {"podman": "containers.podman.podman", "docker": "community.docke
 
 def reference(lab: Lab, group: Group) -> str:
     """The image of a group's nodes, such as localhost/novalab-compute:trixie-0123456789ab."""
-    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, group)}"
+    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, _roles(lab, group))}"
 
 
 def bare_reference(release: Release) -> str:
@@ -93,16 +94,16 @@ def _alone(progress: Progress) -> Iterator[None]:
         yield
 
 
-def _key(release: Release, group: Group | None = None) -> str:
+def _key(release: Release, roles: list[str] | None = None) -> str:
     """A digest of everything that an image is made of, other than the packages' versions."""
     root = assets()
     files = [path for path in sorted((root / "images").iterdir()) if path.is_file()]
-    if group is not None:
+    if roles is not None:
         files += [
             root / "playbooks" / "images.yaml",
             *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
         ]
-        for role in ["node", *_roles(group)]:
+        for role in ["node", *roles]:
             names = ("main.yml", f"debian-{release.debian}.yml")
             files += [path for name in names if (path := root / "roles" / role / "vars" / name).is_file()]
             files += [root / "roles" / role / "tasks" / "install.yml"]
@@ -113,10 +114,10 @@ def _key(release: Release, group: Group | None = None) -> str:
     return digest.hexdigest()[:12]
 
 
-def _roles(group: Group) -> list[str]:
-    """The roles of a group, from the place where they are said."""
-    data = read(assets() / "group_vars" / f"{group}.yml").data
-    return [str(role) for role in data["node_roles"]]
+def _roles(lab: Lab, group: Group) -> list[str]:
+    """The roles of a group in this lab, from the place where they are said."""
+    sets = read(assets() / "group_vars" / f"{group}.yml").data["lab_roles"]
+    return [str(role) for feature in lab.features for role in sets.get(feature, ())]
 
 
 def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
@@ -231,6 +232,9 @@ def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group,
         "ansible_become": "false",
         "lab_name": lab.name,
         "lab_virt_type": "auto",
+        "lab_features": json.dumps(lab.features),
+        "lab_guest_network": str(lab.guest_network),
+        "lab_guest_gateway": str(lab.guest_gateway),
         # The roles' arguments are checked as a whole; the install stage uses none of the secrets.
         "lab_secrets_file": f'"{paths.secrets}"',
     }

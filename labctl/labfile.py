@@ -22,6 +22,7 @@ PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "1
 # VirtualBox creates host-only networks nowhere else, unless /etc/vbox/networks.conf says so (VirtualBox manual, 6.7).
 VIRTUALBOX = IPv4Network("192.168.56.0/21")
 Provider = Literal["docker", "libvirt", "virtualbox"]
+Networking = Literal["neutron", "none"]
 CONTROLLER_OFFSET = 11
 COMPUTE_OFFSET = 21
 SECRET_BYTES = 72  # Keystone's bcrypt reads no more
@@ -155,6 +156,14 @@ class LabFile(_Part):
         BeforeValidator(_network, json_schema_input_type=str),
         Field(description="Private IPv4 network of the nodes: the controller is .11, the computes are .21, .22, ..."),
     ] = IPv4Network("192.168.56.0/24")
+    networking: Annotated[
+        Networking, Field(description="What connects instances; with none the lab is Nova's own services and no more")
+    ] = "neutron"
+    guest_network: Annotated[
+        IPv4Network,
+        BeforeValidator(_network, json_schema_input_type=str),
+        Field(description="Private IPv4 network of the instances, for networking neutron; the controller is its .1"),
+    ] = IPv4Network("172.24.4.0/24")
     controller: Controller = Controller()
     computes: Annotated[
         Computes,
@@ -307,6 +316,15 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
             f"Write {wider}",
         )
         result.append(({"network", "computes"}, mistake))
+    if lab.networking == "neutron" and lab.guest_network.overlaps(lab.network):
+        mistake = Mistake(
+            file.line(("guest_network",)) or file.line(("network",)),
+            ("guest_network",),
+            f"{lab.guest_network}, which overlaps the nodes' {lab.network}",
+            "a network of the instances' own",
+            "Choose another one for guest_network or for network.",
+        )
+        result.append(({"network", "guest_network", "networking"}, mistake))
     if provider == "virtualbox" and not lab.network.subnet_of(VIRTUALBOX):
         mistake = Mistake(
             file.line(("network",)),

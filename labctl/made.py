@@ -7,7 +7,7 @@ from labctl.errors import BadInput
 from labctl.labsecrets import write_private
 from labctl.paths import LabPaths
 
-_FIXED = ("name", "release", "provider", "network")
+_FIXED = ("name", "release", "provider", "network", "networking", "guest_network")
 
 
 def check(paths: LabPaths, lab: Lab, engine: str | None = None) -> None:

@@ -34,11 +34,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-def keys() -> dict[str, str]:
-    return {
-        "bare": images._key(Release.EPOXY),
-        "controller": images._key(Release.EPOXY, CONTROLLER),
-        "compute": images._key(Release.EPOXY, COMPUTE),
+@pytest.fixture
+def keys(make_lab: Callable[..., Lab]) -> Callable[[], dict[str, str]]:
+    """The names of a lab's images."""
+    lab = make_lab()
+    return lambda: {
+        "bare": images.bare_reference(lab.release),
+        "controller": images.reference(lab, CONTROLLER),
+        "compute": images.reference(lab, COMPUTE),
     }
 
 
@@ -57,7 +60,9 @@ def keys() -> dict[str, str]:
         ("roles/nova_compute/tasks/configure.yml", set()),
     ],
 )
-def test_a_change_makes_new_images(root: Path, file: str, changed: set[str]) -> None:
+def test_a_change_makes_new_images(
+    root: Path, keys: Callable[[], dict[str, str]], file: str, changed: set[str]
+) -> None:
     before = keys()
     with (root / file).open("a", encoding="utf-8") as stream:
         stream.write("# changed\n")
@@ -65,15 +70,15 @@ def test_a_change_makes_new_images(root: Path, file: str, changed: set[str]) -> 
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_another_role_makes_a_new_image(root: Path) -> None:
+def test_another_role_makes_a_new_image(root: Path, keys: Callable[[], dict[str, str]]) -> None:
     before = keys()
     path = root / "group_vars" / "compute_nodes.yml"
-    path.write_text("node_roles: [memcached, nova_compute]\n", encoding="utf-8")
+    path.write_text("lab_roles: {nova: [memcached, nova_compute], neutron: [neutron_agent]}\n", encoding="utf-8")
     after = keys()
     assert {name for name in before if before[name] != after[name]} == {"compute"}
 
 
-def test_a_renamed_file_makes_new_images(root: Path) -> None:
+def test_a_renamed_file_makes_new_images(root: Path, keys: Callable[[], dict[str, str]]) -> None:
     before = keys()
     (root / "images" / "packages").rename(root / "images" / "packages2")
     assert keys()["bare"] != before["bare"]
@@ -84,7 +89,13 @@ def test_names(make_lab: Callable[..., Lab]) -> None:
     assert images.reference(epoxy, COMPUTE).startswith("localhost/novalab-compute:trixie-")
     assert images.reference(zed, CONTROLLER).startswith("localhost/novalab-controller:bookworm-")
     assert images.bare_reference(Release.ZED).startswith("localhost/novalab-node:bookworm-")
-    assert len({images._key(lab.release, group) for lab in (epoxy, zed) for group in (CONTROLLER, COMPUTE)}) == 4
+    assert len({images.reference(lab, group) for lab in (epoxy, zed) for group in (CONTROLLER, COMPUTE)}) == 4
+
+
+def test_packages_of_neutron_are_in_the_images_of_a_lab_with_it(make_lab: Callable[..., Lab]) -> None:
+    neutron, none = make_lab(), make_lab(networking="none")
+    for group in (CONTROLLER, COMPUTE):
+        assert images.reference(neutron, group) != images.reference(none, group)
 
 
 def test_names_say_nothing_of_the_lab(make_lab: Callable[..., Lab]) -> None:
