@@ -301,9 +301,11 @@ def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
     elif any(unit.stale_definition for unit in units):
         systemd.call("daemon-reload")
     block = [] if module.params["wait"] else ["--no-block"]
+    failed = [unit.name for unit in units if unit.active == "failed"]
+    if failed:
+        # They may have used up their start limit.
+        systemd.call("reset-failed", *map(service, failed))
     if started:
-        # A unit that had failed may have used up its start limit.
-        systemd.call("reset-failed", *map(service, started))
         systemd.call("start", *block, *map(service, started))
     if restarted:
         systemd.call("restart", *block, *map(service, restarted))
