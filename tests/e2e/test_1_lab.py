@@ -16,9 +16,10 @@ def test_four_rows(lab: LiveLab) -> None:
     assert lab.rows() == FOUR_ROWS
 
 
-def test_exactly_four_nova_units(lab: LiveLab) -> None:
+def test_exactly_these_nova_units(lab: LiveLab) -> None:
     output = lab.on("controller", "systemctl list-units --plain --no-legend --type=service --state=running 'nova-*'")
     assert sorted(line.split()[0] for line in output.splitlines()) == [
+        "nova-api-metadata.service",
         "nova-api.service",
         "nova-conductor.service",
         "nova-novncproxy.service",
@@ -73,12 +74,14 @@ def test_memory_of_an_idle_node(lab: LiveLab, node: str, limit: int) -> None:
 
 
 def test_configuration_belongs_to_root_and_the_service(lab: LiveLab) -> None:
-    files = "/etc/nova/nova.conf /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/placement/placement.conf"
-    assert lab.on("controller", f"stat -c '%a %U:%G' {files}").split("\n")[:-1] == [
+    files = [f"/etc/{name}.conf" for name in ("nova/nova", "keystone/keystone", "glance/glance-api")]
+    files += ["/etc/placement/placement.conf", "/etc/neutron/neutron.conf"]
+    assert lab.on("controller", f"stat -c '%a %U:%G' {' '.join(files)}").split("\n")[:-1] == [
         "640 root:nova",
         "640 root:keystone",
         "640 root:glance",
         "640 root:placement",
+        "640 root:neutron",
     ]
 
 
@@ -116,7 +119,8 @@ def test_verify_says_what_it_compared(lab: LiveLab) -> None:
     assert result["verified"]
     report = json.loads((lab.directory / ".labctl" / "verify.json").read_text(encoding="utf-8"))
     names = {check["name"] for check in report}
-    assert {"units", "cells", "host mappings", "placement", "nova-status", "noVNC refuses a wrong token"} <= names
+    assert {"units", "cells", "host mappings", "placement", "nova-status", "network agents"} <= names
+    assert "noVNC refuses a wrong token" in names
     assert all(check["ok"] and check["expected"] and check["found"] for check in report)
 
 
