@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labctl import labfile, yamlfile
 from labctl.errors import BadInput
-from labctl.labfile import Networking, Provider, Release
+from labctl.labfile import Image, Networking, Provider, Release
 from labctl.paths import LabPaths
 
 __all__ = ["Lab", "Node", "Release", "load", "resolve"]
@@ -51,6 +51,7 @@ class Lab(BaseModel):
     guest_network: IPv4Network
     virt_type: Literal["auto", "kvm", "qemu"]
     box: str | None
+    images: tuple[Image, ...]
     secrets: dict[str, str] = Field(repr=False, exclude=True)
     nodes: tuple[Node, ...]
 
@@ -128,6 +129,7 @@ def resolve(file: labfile.LabFile, *, platform: str = sys.platform) -> Lab:
         guest_network=file.guest_network,
         virt_type=file.virt_type,
         box=None if provider == "docker" else file.box or _BOXES[provider, file.release],
+        images=file.images,
         secrets=dict(file.secrets),
         nodes=(controller, *computes),
     )

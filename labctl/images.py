@@ -107,6 +107,7 @@ def _key(release: Release, roles: list[str] | None = None) -> str:
             names = ("main.yml", f"debian-{release.debian}.yml")
             files += [path for name in names if (path := root / "roles" / role / "vars" / name).is_file()]
             files += [root / "roles" / role / "tasks" / "install.yml"]
+            files += [path for path in sorted((root / "roles" / role / "files").rglob("*")) if path.is_file()]
     digest = hashlib.sha256(repr((release.suite, _EXCLUDED, _INCLUDED)).encode())
     for file in files:
         digest.update(f"\0{file.relative_to(root)}\0".encode())
@@ -235,6 +236,7 @@ def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group,
         "lab_features": json.dumps(lab.features),
         "lab_guest_network": str(lab.guest_network),
         "lab_guest_gateway": str(lab.guest_gateway),
+        "lab_images": '"[]"',
         # The roles' arguments are checked as a whole; the install stage uses none of the secrets.
         "lab_secrets_file": f'"{paths.secrets}"',
     }

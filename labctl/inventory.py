@@ -69,7 +69,9 @@ def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
     )
     environment.filters["quoted"] = _quoted
     nodes = [_Entry(node, hosts[node.name]) for node in lab.nodes if node.name in hosts]
-    return environment.get_template("hosts.ini.j2").render(lab=lab, paths=paths, nodes=nodes)
+    return environment.get_template("hosts.ini.j2").render(
+        lab=lab, paths=paths, nodes=nodes, images=_images(lab, paths)
+    )
 
 
 def known(paths: LabPaths) -> dict[str, SshHost]:
@@ -122,6 +124,15 @@ def _try(host: SshHost, end: float) -> str | None:
         if time.monotonic() > end:
             return problem
         time.sleep(0.2)
+
+
+def _images(lab: Lab, paths: LabPaths) -> str:
+    """The lab's own images as JSON, with paths that do not depend on who reads them where."""
+    images = [image.model_dump(exclude_none=True) for image in lab.images]
+    for image in images:
+        if "path" in image:
+            image["path"] = str(paths.directory / image["path"])
+    return json.dumps(images)
 
 
 @dataclass(frozen=True)

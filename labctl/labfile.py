@@ -6,6 +6,7 @@ The models are the one source of the rules: they check the file, and the publish
 import difflib
 import json
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ Provider = Literal["docker", "libvirt", "virtualbox"]
 Networking = Literal["neutron", "none"]
 CONTROLLER_OFFSET = 11
 COMPUTE_OFFSET = 21
+OWN_IMAGE = "novalab-guest"  # guest_image_name of the role
 SECRET_BYTES = 72  # Keystone's bcrypt reads no more
 
 
@@ -132,6 +134,34 @@ class Computes(_Part):
     memory: Annotated[int, Field(strict=True, ge=1024, le=1048576, description=MEMORY)] = 2048
 
 
+DiskFormat = Literal["qcow2", "raw", "iso", "vdi", "vhd", "vhdx", "vmdk"]
+ContainerFormat = Literal["bare", "ova", "docker"]
+_GIGABYTES = Field(strict=True, ge=0, le=65536, description="Smallest root disk of an instance, in GB")
+_MEBIBYTES = Field(strict=True, ge=0, le=1048576, description="Smallest memory of an instance, in MiB")
+
+
+class Image(_Part):
+    """An image for instances, from a file of this machine or from a URL."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="Its name in Glance")]
+    path: Annotated[str | None, Field(min_length=1, description="A file; relative paths begin at lab.yaml")] = None
+    url: Annotated[str | None, Field(pattern=r"^https?://[^\s/]+/\S+$", description="Where the lab downloads it")] = (
+        None
+    )
+    checksum: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128})$",
+            description="The file's checksum, sha256:... or sha512:...; a URL needs one",
+        ),
+    ] = None
+    disk_format: Annotated[DiskFormat, Field(description="What is in the file")] = "qcow2"
+    container_format: Annotated[ContainerFormat, Field(description="What is around it")] = "bare"
+    min_disk: Annotated[int, _GIGABYTES] = 0
+    min_ram: Annotated[int, _MEBIBYTES] = 0
+    properties: Annotated[dict[str, str], Field(description="Properties in Glance, such as hw_disk_bus")] = {}
+
+
 class LabFile(_Part):
     """The description of a novalab lab. Everything may be left out."""
 
@@ -178,6 +208,9 @@ class LabFile(_Part):
         str | None,
         Field(min_length=1, description="Vagrant box for virtual machines; by default one of the release's Debian"),
     ] = None
+    images: Annotated[
+        tuple[Image, ...], Field(description="Images for instances, beside the small one that the lab builds itself")
+    ] = ()
     secrets: Annotated[
         dict[Literal[NAMES], Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]],  # type: ignore[valid-type]
         Field(description="Passwords of your own instead of generated ones, by name", repr=False),
@@ -196,6 +229,16 @@ _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
     ("computes", "cpus"): ("a whole number from 1 to 64", None),
     ("computes", "memory"): ("a whole number of MiB, at least 1024", None),
     ("box",): ("the name of a Vagrant box", None),
+    ("images",): ("a list of images", "For example: images: [{name: cirros, path: cirros.qcow2}]"),
+    ("images", "*"): ("a mapping with name, and path or url", "For example: {name: cirros, path: cirros.qcow2}"),
+    ("images", "*", "name"): ("letters, digits, dots, hyphens and underscores, at most 63", None),
+    ("images", "*", "path"): ("the path of a file", None),
+    ("images", "*", "url"): ("a URL that begins with http:// or https://", None),
+    ("images", "*", "checksum"): ("sha256: and 64, or sha512: and 128 hexadecimal digits", None),
+    ("images", "*", "min_disk"): ("a whole number of GB", None),
+    ("images", "*", "min_ram"): ("a whole number of MiB", None),
+    ("images", "*", "properties"): ("a mapping of names to texts", "For example: properties: {hw_disk_bus: virtio}"),
+    ("images", "*", "properties", "*"): ("a text", None),
     ("secrets",): ("a mapping of names to passwords", f"Names are {', '.join(NAMES)}."),
 }
 _WORDS: tuple[KeyPath, ...] = (("name",), ("release",), ("box",))
@@ -244,9 +287,31 @@ def _as_meant(data: dict[str, Any], file: YamlFile) -> dict[str, Any]:
     for key in ("controller", "computes", "secrets"):
         if isinstance(meant.get(key), dict):
             meant[key] = {name: value for name, value in meant[key].items() if value is not None}
+    if isinstance(meant.get("images"), list):
+        meant["images"] = [_image_as_meant(image, ("images", str(i)), file) for i, image in enumerate(meant["images"])]
     if isinstance(meant.get("secrets"), dict):
         meant["secrets"] = {name: file.texts.get(("secrets", name), value) for name, value in meant["secrets"].items()}
     return meant
+
+
+def _image_as_meant(image: object, key: KeyPath, file: YamlFile) -> object:
+    if not isinstance(image, dict):
+        return image
+    meant = {name: value for name, value in image.items() if value is not None}
+    for word in ("name", "path", "url", "checksum"):
+        if word in meant:
+            meant[word] = file.texts.get((*key, word), meant[word])
+    if isinstance(meant.get("properties"), dict):
+        meant["properties"] = {
+            name: file.texts.get((*key, "properties", name), value) for name, value in meant["properties"].items()
+        }
+    return meant
+
+
+def _general(key: KeyPath) -> KeyPath:
+    """A key with a star in the place of positions in a list, and of names that may be any."""
+    general = tuple("*" if part.isdigit() else part for part in key)
+    return (*general[:3], "*") if general[:3] == ("images", "*", "properties") and len(general) > 3 else general
 
 
 def _mistake(problem: Any, file: YamlFile) -> Mistake:  # noqa: ANN401 (pydantic's ErrorDetails)
@@ -258,7 +323,9 @@ def _mistake(problem: Any, file: YamlFile) -> Mistake:  # noqa: ANN401 (pydantic
     found = context.get("found") or _found(key, problem["input"], file)
     if problem["type"] == "lab":
         return Mistake(line, key, found, context["expected"], context["remedy"])
-    expected, remedy = _EXPECTED.get(key, (context.get("expected", ""), None))
+    if problem["type"] == "missing":
+        return Mistake(line, key[:-1], f"nothing for {key[-1]}", *_EXPECTED[_general(key[:-1])])
+    expected, remedy = _EXPECTED.get(_general(key), (context.get("expected", ""), None))
     if problem["type"] == "literal_error":
         choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
         near = difflib.get_close_matches(str(problem["input"]).lower(), choices, n=1)
@@ -272,11 +339,14 @@ def _known(key: KeyPath) -> tuple[str, str | None]:
         (): list(LabFile.model_fields),
         ("controller",): list(Controller.model_fields),
         ("computes",): list(Computes.model_fields),
+        ("images", "*"): list(Image.model_fields),
         ("secrets",): list(NAMES),
     }
-    here = places[key[:-1]]
+    here = places[_general(key[:-1])]
     near = difflib.get_close_matches(key[-1].lower().replace("-", "_"), here, n=1)
-    elsewhere = [".".join((*place, key[-1])) for place, names in places.items() if key[-1] in names]
+    elsewhere = [
+        ".".join((*place, key[-1])) for place, names in places.items() if key[-1] in names and "*" not in place
+    ]
     meant = elsewhere or near
     return f"one of {', '.join(here)}", f"Did you mean {' or '.join(meant)}?" if meant else None
 
@@ -352,4 +422,26 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
             "Remove box: containers start from an image that labctl builds.",
         )
         result.append(({"box", "provider"}, mistake))
+    result += [({"images"}, mistake) for mistake in _images(lab.images, file)]
     return result
+
+
+def _images(images: tuple[Image, ...], file: YamlFile) -> Iterator[Mistake]:
+    """What is wrong with images whose values are right by themselves."""
+    names = {OWN_IMAGE: "the lab's own image"}
+    for position, image in enumerate(images):
+        key = ("images", str(position))
+
+        def mistake(word: str, found: str, expected: str, remedy: str, key: KeyPath = key) -> Mistake:
+            return Mistake(file.line((*key, word)), (*key, word), found, expected, remedy)
+
+        if image.name in names:
+            yield mistake("name", f"{image.name}, which is {names[image.name]}", "a name of its own", "Choose another.")
+        names.setdefault(image.name, f"images.{position}")
+        if image.path and image.url:
+            yield mistake("url", "a URL beside a path", "one of the two", "Remove one of the two.")
+        elif not image.path and not image.url:
+            yield mistake("name", "neither path nor url", "one of the two", "Say where the file is.")
+        elif image.url and not image.checksum:
+            remedy = "Publishers of images list them beside the file, as SHA256SUMS or SHA512SUMS."
+            yield mistake("url", "a URL without a checksum", "checksum: sha256:... or sha512:...", remedy)

@@ -12,7 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labctl import containers, hostpackages, images, inventory, labsecrets, made, network, nodes, playbook, sshkey
+from labctl import (
+    containers,
+    hostpackages,
+    imagefiles,
+    images,
+    inventory,
+    labsecrets,
+    made,
+    network,
+    nodes,
+    playbook,
+    sshkey,
+)
 from labctl.description import Lab, Node
 from labctl.engine import Engine, find
 from labctl.errors import BadInput, LabError
@@ -40,6 +52,7 @@ def log_path(paths: LabPaths, verb: str) -> Path:
 
 def preflight(lab: Lab, paths: LabPaths) -> None:
     """Refuse what cannot be. Raises BadInput; nothing is changed, not even in the lab's directory."""
+    imagefiles.check(lab.images, paths)
     with _engine_if_any(lab) as engine:
         made.check(paths, lab, engine.kind if engine else None)
         known = [(item.name, item.subnet) for item in engine.networks()] if engine else []

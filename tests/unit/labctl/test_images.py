@@ -53,6 +53,7 @@ def keys(make_lab: Callable[..., Lab]) -> Callable[[], dict[str, str]]:
         ("playbooks/images.yaml", {"controller", "compute"}),
         ("roles/node/tasks/install.yml", {"controller", "compute"}),
         ("roles/keystone/vars/debian-13.yml", {"controller"}),
+        ("roles/guest_image/files/guest/etc/boot", {"controller"}),
         ("roles/nova_compute/tasks/install.yml", {"compute"}),
         ("roles/nova_compute/vars/debian-13.yml", {"compute"}),
         # Configuration comes with the lab, not with the image.

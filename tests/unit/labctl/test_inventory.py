@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,11 @@ def test_hosts_ini(tmp_path: Path, make_lab: Callable[..., Lab], directory: str)
     paths = LabPaths(tmp_path / directory)
     paths.directory.mkdir()
     hosts = {**HOSTS, "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key))}
-    inventory.write(make_lab(release="zed"), paths, hosts)
+    images = [
+        {"name": "a", "path": "a 'b'.raw", "disk_format": "raw", "properties": {"x": '"#'}},
+        {"name": "b", "url": "http://x/b", "checksum": f"sha256:{'0' * 64}", "min_ram": 64},
+    ]
+    inventory.write(make_lab(release="zed", images=images), paths, hosts)
     groups, controller, everywhere = as_ansible_reads(paths.hosts_ini)
     # compute2 is described, but nothing is known of it.
     assert (groups["controller_nodes"], groups["compute_nodes"]) == (["controller"], ["compute1"])
@@ -73,6 +78,13 @@ def test_hosts_ini(tmp_path: Path, make_lab: Callable[..., Lab], directory: str)
     assert everywhere["lab_directory"] == str(paths.directory)
     assert everywhere["lab_secrets_file"] == str(paths.secrets)
     assert (everywhere["lab_name"], everywhere["lab_virt_type"]) == ("lab", "auto")
+    first, second = json.loads(everywhere["lab_images"])
+    assert (first["path"], first["disk_format"], first["properties"]) == (
+        f"{paths.directory}/a 'b'.raw",
+        "raw",
+        {"x": '"#'},
+    )
+    assert (second["url"], second["min_ram"], "path" in second) == ("http://x/b", 64, False)
     assert "StrictHostKeyChecking=no" in everywhere["ansible_ssh_common_args"]
 
 

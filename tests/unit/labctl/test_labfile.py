@@ -139,6 +139,38 @@ def test_secrets_are_texts_as_written(paths: LabPaths, written: str) -> None:
             *("printable characters", None),
         ),
         ("provider: docker\nbox: a/b\n", 2, "box", "a/b together with provider docker", "libvirt or", "Remove box"),
+        ("images: mine\n", 1, "images", "'mine'", "a list of images", "name: cirros"),
+        ("images: [mine]\n", 1, "images.0", "'mine'", "a mapping with name", "path: cirros.qcow2"),
+        ("images:\n- {path: a}\n", 2, "images.0", "nothing for name", "a mapping with name", "For example"),
+        ("images:\n- name: a\n  file: b\n", 3, "images.0.file", "an unknown key", "one of name, path, url", None),
+        ("images: [{name: a, sha: b}]\n", 1, "images.0.sha", "an unknown key", "one of name, path, url", None),
+        ("images: [{name: a b, path: a}]\n", 1, "images.0.name", "'a b'", "letters, digits, dots", None),
+        ("images: [{name: a}]\n", 1, "images.0.name", "neither path nor url", "one of the two", "where the file is"),
+        ("images: [{name: a, path: b, url: 'http://c/d'}]\n", 1, "images.0.url", "beside a path", "one of", "Remove"),
+        ("images:\n- name: a\n  url: http://b/c\n", 3, "images.0.url", "without a checksum", "sha256:", "SHA256SUMS"),
+        ("images: [{name: a, url: 'ftp://b/c'}]\n", 1, "images.0.url", "'ftp://b/c'", "http://", None),
+        (
+            "images: [{name: a, path: b, checksum: 'md5:0'}]\n",
+            1,
+            "images.0.checksum",
+            "'md5:0'",
+            "sha256: and 64",
+            None,
+        ),
+        ("images: [{name: a, path: b, disk_format: qcow}]\n", 1, "images.0.disk_format", "'qcow'", "one of", "qcow2?"),
+        ("images: [{name: a, path: b, min_ram: 1.5}]\n", 1, "images.0.min_ram", "1.5", "a whole number of MiB", None),
+        (
+            *("images: [{name: a, path: b, properties: {c: [d]}}]\n", 1, "images.0.properties.c"),
+            *("a list", "a text", None),
+        ),
+        (
+            *("images:\n- {name: a, path: b}\n- {name: a, path: c}\n", 3, "images.1.name"),
+            *("a, which is images.0", "a name of its own", "Choose another"),
+        ),
+        (
+            *("images: [{name: novalab-guest, path: b}]\n", 1, "images.0.name"),
+            *("the lab's own image", "a name of its own", "Choose another"),
+        ),
         ("box: ''\n", 1, "box", "''", "the name of a Vagrant box", None),
         (
             *("engine: podman\nprovider: libvirt\n", 1, "engine", "podman together with provider libvirt"),
@@ -158,6 +190,26 @@ def test_mistake(
     assert expected in mistake.expected
     assert (mistake.remedy is None) == (remedy is None)
     assert (remedy or "") in (mistake.remedy or "")
+
+
+def test_images(paths: LabPaths) -> None:
+    write(
+        paths,
+        f"""
+        images:
+        - {{name: 13, path: a.raw, disk_format: raw, properties: {{hw_x: true, 5: 1.0}}, min_disk: 2}}
+        - {{name: b, url: https://x/b, checksum: 'sha256:{"0a" * 32}', properties: , path: }}
+        """,
+    )
+    first, second = description.load(paths).images
+    assert (first.name, first.path, first.disk_format, first.min_disk) == ("13", "a.raw", "raw", 2)
+    assert first.properties == {"hw_x": "true", "5": "1.0"}
+    assert (second.url, second.path, second.properties, second.min_ram) == ("https://x/b", None, {}, 0)
+
+
+def test_the_lab_s_own_image_is_the_role_s() -> None:
+    defaults = yamlfile.read(assets() / "roles" / "guest_image" / "defaults" / "main.yml").data
+    assert defaults["guest_image_name"] == labfile.OWN_IMAGE
 
 
 def test_the_smallest_network_that_fits(paths: LabPaths) -> None:
