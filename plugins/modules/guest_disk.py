@@ -141,17 +141,29 @@ def build(module: AnsibleModule) -> None:
 
 def unpack(module: AnsibleModule, folder: Path) -> Path:
     """Download the kernel that a package stands for, and busybox; the folder with what is in them."""
-    package = module.params["kernel_package"]
-    depends = run(module, "apt-cache", "depends", "--no-recommends", "--no-suggests", package)
-    kernels = re.findall(r"^ *Depends: (linux-image-\S+)", depends, re.MULTILINE)
-    if not kernels:
-        module.fail_json(msg=f"The package {package} depends on no package linux-image-*, but on: {depends.strip()}")
-    # As root: apt's own user may not write to the folder.
-    download = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download")
-    run(module, *download, kernels[0], module.params["busybox_package"], folder=folder)
+    depends = ("apt-cache", "depends", "--no-recommends", "--no-suggests", module.params["kernel_package"])
+    # A node may have no lists of packages, or old ones with a kernel that is no longer there.
+    code, said, _ = module.run_command(list(depends))
+    if code != 0 or not download(module, folder, said, check=False):
+        run(module, "apt-get", "-q", "update")
+        download(module, folder, run(module, *depends), check=True)
     for file in folder.glob("*.deb"):
         run(module, "dpkg-deb", "--extract", str(file), str(folder / "root"))
     return folder / "root"
+
+
+def download(module: AnsibleModule, folder: Path, depends: str, *, check: bool) -> bool:
+    """Download busybox and the kernel that is among the dependencies. Whether it worked, unless it must."""
+    kernels = re.findall(r"^ *Depends: (linux-image-\S+)", depends, re.MULTILINE)
+    if not kernels:
+        module.fail_json(msg=f"The kernel's package depends on no package linux-image-*: {depends.strip()}")
+    # As root: apt's own user may not write to the folder.
+    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", kernels[0]]
+    command.append(module.params["busybox_package"])
+    if check:
+        run(module, *command, folder=folder)
+        return True
+    return bool(module.run_command(command, cwd=str(folder))[0] == 0)
 
 
 def in_order(root: Path, wanted: list[str]) -> dict[str, bytes]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import lzma
 import struct
@@ -116,3 +117,34 @@ def test_what_it_is_made_of() -> None:
 
     assert digest() == digest(dest="/b") == digest(files={"b": "y", "init": "x"})
     assert len({digest(), digest(files={"init": "x"}), digest(kernel_package="k")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("failing", "asked"),
+    [
+        ({}, ["depends", "download"]),
+        ({"depends": 1}, ["depends", "update", "depends", "download"]),
+        ({"download": 1}, ["depends", "download", "update", "depends", "download"]),
+        ({"download": 2}, ["depends", "download", "update", "depends", "download", "failed"]),
+        ({"depends": 1, "update": 1}, ["depends", "update", "failed"]),
+    ],
+)
+def test_lists_of_packages_that_are_missing_or_old(tmp_path: Path, failing: dict[str, int], asked: list[str]) -> None:
+    """failing says how often a command fails."""
+    verbs: list[str] = []
+
+    def run_command(command: list[str], cwd: str | None = None) -> tuple[int, str, str]:
+        verb = next(word for word in ("depends", "download", "update") if word in command)
+        verbs.append(verb)
+        said = "linux-image-x\n  Depends: linux-image-6.12-x\n" if verb == "depends" else ""
+        return int(verbs.count(verb) <= failing.get(verb, 0)), said, "E: no"
+
+    def fail_json(msg: str) -> None:
+        verbs.append("failed")
+        raise Failed(msg)
+
+    parameters = {"kernel_package": "linux-image-x", "busybox_package": "busybox-static"}
+    module: Any = SimpleNamespace(run_command=run_command, fail_json=fail_json, params=parameters)
+    with contextlib.suppress(Failed):
+        guest_disk.unpack(module, tmp_path)
+    assert verbs == asked
