@@ -47,10 +47,10 @@ def test_it_starts(host: Host, cloud: Any, image: Any, tmp_path: Path) -> None: 
     options = "-quiet -ldots -allow-lowercase -allow-multidot -l -J -r -V config-2"
     host.run_expect([0], f"genisoimage {options} -o {FOLDER}/drive.iso {FOLDER}/drive")
     said = host.run(
-        "timeout 300 qemu-system-x86_64 -accel tcg -m %d -nodefaults -display none -vga virtio -serial stdio"
+        "timeout 300 qemu-system-x86_64 -accel tcg -m %s -nodefaults -display none -vga virtio -serial stdio"
         " -drive file=%s/image,if=virtio,format=qcow2 -nic user,model=virtio-net-pci"
         " -drive file=%s/drive.iso,if=ide,media=cdrom,format=raw,readonly=on </dev/null",
-        *(image.min_ram, FOLDER, FOLDER),
+        *(str(image.min_ram), FOLDER, FOLDER),
     )
     host.run_expect([0], f"rm -r {FOLDER}")
     assert said.rc == 0, said.stdout + said.stderr
