@@ -43,7 +43,7 @@ def test_it_starts(host: Host, cloud: Any, image: Any, tmp_path: Path) -> None: 
     latest = f"{FOLDER}/drive/openstack/latest"
     host.run_expect([0], f"mkdir -p {latest}")
     for name, place in {"image": FOLDER, "meta_data.json": latest, "user_data": latest}.items():
-        host.ansible("copy", f"src={tmp_path / name} dest={place}/{name} mode=0644", check=False)
+        host.ansible("copy", f"src={tmp_path / name} dest={place}/{name} mode=0644", check=False, become=True)
     options = "-quiet -ldots -allow-lowercase -allow-multidot -l -J -r -V config-2"
     host.run_expect([0], f"genisoimage {options} -o {FOLDER}/drive.iso {FOLDER}/drive")
     said = host.run(
