@@ -49,6 +49,7 @@ class File:
 
 API = ("keystonemiddleware.auth_token", "oslo.middleware", "oslo.policy")
 NOVA = ("nova.conf", "oslo.concurrency", "oslo.log", "oslo.messaging", "oslo.service.service")
+NEUTRON = ("neutron", "oslo.concurrency", "oslo.log")
 # A new service is a line here.
 FILES = [
     File("controller", "/etc/keystone/keystone.conf", ("keystone", "oslo.cache", "oslo.db", "oslo.log", "oslo.policy")),
@@ -61,8 +62,12 @@ FILES = [
     ),
     File("controller", "/etc/placement/placement.conf", ("placement.conf", "oslo.log", *API)),
     File("controller", "/etc/nova/nova.conf", (*NOVA, "oslo.db", *API)),
+    File("controller", "/etc/neutron/neutron.conf", (*NEUTRON, "oslo.db", "oslo.messaging", *API)),
+    File("controller", "/etc/neutron/plugins/ml2/ml2_conf.ini", ("neutron.ml2", "neutron.ml2.ovn")),
     File("compute", "/etc/nova/nova.conf", NOVA),
     File("compute", "/etc/nova/nova-compute.conf", NOVA),
+    File("compute", "/etc/neutron/neutron.conf", (*NEUTRON, "neutron.base.agent")),
+    File("compute", "/etc/neutron/neutron_ovn_metadata_agent.ini", ("neutron.ovn.metadata.agent", "oslo.log")),
 ]
 
 
@@ -133,6 +138,9 @@ def inventory(found: engine.Engine, paths: LabPaths, containers: dict[str, str])
         "node_address": "10.0.0.5",
         "lab_name": "config",
         "lab_virt_type": "qemu",
+        "lab_features": '["nova", "neutron"]',
+        "lab_guest_network": "10.0.1.0/24",
+        "lab_guest_gateway": "10.0.1.1",
         "lab_secrets_file": paths.directory / "secrets.json",
     }
     lines = [

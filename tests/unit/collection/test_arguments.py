@@ -146,8 +146,9 @@ def test_every_argument_is_used(role: Path) -> None:
 
 def test_distributions_name_the_same(role: Path) -> None:
     by_file = {path.name: set(role_docs.load(path)) for path in role.glob("vars/debian-*.yml")}
-    assert sorted(by_file) == ["debian-12.yml", "debian-13.yml"]
-    assert by_file["debian-12.yml"] == by_file["debian-13.yml"]
+    # A role without a package has no names that differ.
+    assert sorted(by_file) == (["debian-12.yml", "debian-13.yml"] if (role / "tasks" / "install.yml").exists() else [])
+    assert by_file.get("debian-12.yml") == by_file.get("debian-13.yml")
 
 
 def example_arguments(entry: dict[str, Any]) -> dict[str, Any]:
