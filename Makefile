@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up verify status halt destroy check test molecule clean ruff mypy yamllint ansible-lint unit
+.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs molecule clean ruff mypy yamllint ansible-lint unit
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,13 +40,18 @@ destroy: setup ## Remove the lab, keep the images
 check: setup-dev ## Linters, types and unit tests: no root, no lab, under a minute
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy ruff yamllint unit
 
-test: check ## Everything: `make check`, then the tests on a real lab
+test: check sanity ## Everything: `make check`, `make sanity`, then the tests on images and on a real lab
 	$(BIN)/pytest tests --ignore tests/unit
 
-# memcached: to be run again since its preparation changed.
 # RELEASE is read by default/create.yml, from the environment.
 molecule: setup-dev ## Every role by itself, tested in containers: ROLE=mariadb for one, RELEASE=zed for Debian 12
 	$(BIN)/molecule test $(if $(ROLE),--scenario-name $(ROLE),--all)
+
+sanity: setup-dev ## ansible-test's sanity tests on the collection as it is built
+	$(BIN)/python -m tools.sanity
+
+docs: setup-dev ## The roles' README.md, from their meta/argument_specs.yml
+	$(BIN)/python -m tools.role_docs
 
 ruff: setup-dev
 	$(BIN)/ruff check --quiet .

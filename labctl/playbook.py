@@ -18,6 +18,7 @@ from labctl.progress import Progress, Step
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ROLE_PREFIX = re.compile(r"^[\w.]+ : ")  # as Ansible writes it before the names of a role's tasks
+_MARKUP = re.compile(r"\b[CVO]\(([^()]*)\)")  # of Ansible's documentation
 _KEPT = 5  # runs whose events stay on the disk
 
 
@@ -162,6 +163,7 @@ class _Events:
                 for part in ([item for item in items if "censored" not in item] or [result])
                 for key in ("msg", "stderr", "module_stderr", "module_stdout")
             ]
+            parts += _arguments(result.get("argument_spec_data") or {}, parts[0])
             message = "\n".join(dict.fromkeys(part for part in parts if part)) or json.dumps(result)
         self.failures.append(Failure(str(data.get("host", "?")), _task(data), message))
 
@@ -171,6 +173,14 @@ class _Events:
         self.result.nodes = {
             node: {name: int(data.get(kind, {}).get(node, 0)) for kind, name in names.items()} for node in nodes
         }
+
+
+def _arguments(spec: dict[str, Any], message: str) -> list[str]:
+    """What a role's documentation says of the arguments that a message of Ansible's validation names."""
+    words = set(re.findall(r"\w+", message))
+    texts = {name: option.get("description", "") for name, option in spec.items() if name in words}
+    lines = (f"{name}: {text if isinstance(text, str) else ' '.join(text)}" for name, text in texts.items())
+    return [_MARKUP.sub(r"\1", line) for line in lines]
 
 
 def _task(data: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ version_added: "0.1.0"
 description:
   - Puts the string into double quotes, which oslo.config takes off again, so that leading and trailing spaces and
     quotes survive, and puts a backslash before C($), which oslo.config would take for a reference to another option.
-author: [novalab contributors]
+author: ["novalab contributors (@novalab)"]
 options:
   _input:
     description: The string.

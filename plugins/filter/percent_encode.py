@@ -15,7 +15,7 @@ version_added: "0.1.0"
 description:
   - Encodes every character outside the unreserved set of RFC 3986, also C(/), which P(ansible.builtin.urlencode#filter)
     leaves as it is. So a password of any printable characters can stand in a database or transport URL.
-author: [novalab contributors]
+author: ["novalab contributors (@novalab)"]
 options:
   _input:
     description: The string.

@@ -17,7 +17,7 @@ description:
   - Gives the salted SHA-256 hash that RabbitMQ's C(rabbit_password_hashing_sha256) checks, in base 64.
   - The salt is derived from the user's name and the password, so that the same password gives the same text and the
     definitions file changes only when the password does.
-author: [novalab contributors]
+author: ["novalab contributors (@novalab)"]
 options:
   _input:
     description: The password.

@@ -16,7 +16,7 @@ description:
     kernel stops at its first instructions.
   - The finding is kept with what it depends on, so that the next call does not start the kernel again.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   virt_type:
     description: V(kvm) and V(qemu) are taken as they are; V(auto) is found out.
@@ -102,13 +102,15 @@ def start(emulator: str, kernel: str, timeout: float) -> tuple[bool, str]:
         ) as process,
         selectors.DefaultSelector() as selector,
     ):
-        assert process.stdout is not None
-        selector.register(process.stdout, selectors.EVENT_READ)
+        screen = process.stdout
+        if screen is None:
+            raise RuntimeError("the emulator was started without a pipe")
+        selector.register(screen, selectors.EVENT_READ)
         try:
             while (remaining := end - time.monotonic()) > 0:
                 if not selector.select(remaining):
                     break
-                data = os.read(process.stdout.fileno(), 65536)
+                data = os.read(screen.fileno(), 65536)
                 output += data
                 if SPOKEN in output:
                     return True, "a Linux kernel starts under KVM"

@@ -16,7 +16,7 @@ description:
   - Looks that RabbitMQ has exactly the expected users, and so no C(guest).
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
 options:

@@ -15,7 +15,7 @@ description:
     password lies in the cell mappings.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
 options:

@@ -17,7 +17,7 @@ description:
   - Waits for what time may still bring. What a report or a first inventory cannot repair is told of at once.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 4
 options:

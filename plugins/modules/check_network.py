@@ -17,7 +17,7 @@ description:
   - Waits for agents that time may still bring.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 4
 options:

@@ -16,7 +16,7 @@ description:
     controlling machine's.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   node:
     description: The node's name in the lab.

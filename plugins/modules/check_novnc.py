@@ -16,7 +16,7 @@ description:
   - Runs where browsers are, so on the controlling machine.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   node:
     description: The name of the proxy's node in the lab.
@@ -92,7 +92,7 @@ def read_head(connection: socket.socket) -> tuple[str, bytes]:
         if not block:
             break
         data += block
-    head, _, rest = data.partition(b"\r\n\r\n")
+    head, rest = data.partition(b"\r\n\r\n")[::2]
     return head.decode("latin-1"), rest
 
 

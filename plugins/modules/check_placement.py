@@ -16,7 +16,7 @@ description:
   - No secret leaves the node, nor stands on a command line.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - keystoneauth1 on the node, which nova-compute brings
 options:

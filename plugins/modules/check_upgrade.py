@@ -15,7 +15,7 @@ description:
     passes, and 2 or more fails.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   node:
     description: The node's name in the lab.

@@ -17,7 +17,7 @@ description:
     its own, which for the two dozen objects of a small cloud takes the better part of a minute.
   - Runs on the node that has Keystone's configuration, since C(keystone-manage bootstrap) does.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 0.99
 options:

@@ -18,7 +18,7 @@ description:
   - Services keep cell mappings in memory. Restart nova-api, nova-conductor and nova-scheduler when this reports a
     change.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
 options:

@@ -16,7 +16,7 @@ description:
     word.
   - Costs one query when all hosts are mapped already.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
 options:
@@ -105,8 +105,7 @@ def discover(module: AnsibleModule) -> None:
     command = ["cell_v2", "discover_hosts", "--by-service"]
     for attempt in range(1, ATTEMPTS + 1):
         accept = (0, COLLISION) if attempt < ATTEMPTS else (0,)
-        code, _ = nova_manage.manage(module, command, accept)
-        if code == 0:
+        if nova_manage.manage(module, command, accept)[0] == 0:
             return
 
 

@@ -15,7 +15,7 @@ description:
     what they should be, and changes what differs in one transaction of C(ovs-vsctl). What is not named stays as it is.
   - Needs the switch's database only. C(ovs-vswitchd) does what the database says as soon as it runs.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - Open vSwitch on the node
 options:

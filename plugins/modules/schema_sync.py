@@ -16,7 +16,7 @@ description:
     up-to-date schema costs no start of the service's command line tool.
   - A migration that was interrupted leaves the older revision in the database and is run again.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
 options:

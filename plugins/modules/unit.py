@@ -17,7 +17,7 @@ description:
     and the end of the play; the age of a process is not, so the next run restarts what still runs on old settings.
   - Waits for readiness, and on failure reports the last lines of the unit's journal.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   name:
     description: The units, in the order in which they are started. V(.service) is implied.
@@ -174,7 +174,7 @@ def newest(paths: list[str]) -> tuple[str, float]:
     """The most recently changed file below the paths, and its time in seconds since the epoch; C(("", 0.0)) if none."""
     latest = ("", 0.0)
     for path in paths:
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or [path]
+        files = [os.path.join(folder, name) for folder, dirs, names in os.walk(path) for name in names] or [path]
         for file in files:
             with contextlib.suppress(FileNotFoundError):
                 changed = os.stat(file).st_mtime
@@ -195,7 +195,7 @@ def restart_reason(unit: Unit, config: list[str], forced: bool) -> str:
 
 def accepts(address: str) -> bool:
     """Whether C(HOST:PORT) accepts a TCP connection; the wildcard address is asked on the loopback."""
-    host, _, port = address.rpartition(":")
+    host, port = address.rpartition(":")[::2]
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1", "": "127.0.0.1"}.get(host, host.strip("[]"))
     try:
         with socket.create_connection((host, int(port)), timeout=2):
@@ -222,9 +222,9 @@ class Systemd:
 
     def journal(self, names: list[str]) -> list[str]:
         arguments = [item for name in names for item in ("-u", service(name))]
-        _, out, _ = self.module.run_command(
+        out = self.module.run_command(
             ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(LOG_LINES), *arguments]
-        )
+        )[1]
         return str(out).splitlines()
 
     def fail(self, message: str, names: list[str] | None = None) -> None:

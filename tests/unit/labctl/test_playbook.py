@@ -51,6 +51,16 @@ def result(task: str, res: dict[str, object], role: str | None = None) -> dict[s
         ({"msg": "boom", "stderr": "boom"}, "boom"),
         ({"msg": "MODULE FAILURE", "module_stderr": "Traceback", "module_stdout": ""}, "MODULE FAILURE\nTraceback"),
         ({"failed": True}, '{"failed": true}'),
+        (
+            {
+                "msg": "Validation of arguments failed:\nmissing required arguments: node_url",
+                "argument_spec_data": {
+                    "node": {"description": "A name."},
+                    "node_url": {"description": ["The URL,", "such as C(http://x)."]},
+                },
+            },
+            "Validation of arguments failed:\nmissing required arguments: node_url\nnode_url: The URL, such as http://x.",
+        ),
         ({"censored": CENSORED, "changed": False}, CENSORED),
         (
             {"_ansible_no_log": True, "msg": "the password hunter2 is wrong"},
