@@ -41,18 +41,19 @@ destroy: setup ## Remove the lab, keep the images
 check: setup-dev ## Linters, types and unit tests: no root, no lab, under a minute
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy ruff yamllint unit
 
-test: check ## Everything: `make check`, then the tests on a real lab
+test: check ## Everything: `make check`, `make molecule`, then the tests on a real lab
+	@$(MAKE) --no-print-directory molecule
 	$(BIN)/pytest tests --ignore tests/unit
 
-# In the order of site.yaml the roles meet what they need on the nodes that they share; `node` wants bare ones.
-# RELEASE is read by default/create.yml, from the environment.
+# `node` and `collection` want bare nodes. The others share theirs, and in the order of site.yaml each role finds there what
+# it needs. RELEASE is read by default/create.yml, from the environment.
 molecule: setup-dev ## Every role tested in containers; alone: ROLE=mariadb; on Debian 12: RELEASE=zed
 ifdef ROLE
 	$(BIN)/molecule test --scenario-name $(ROLE)
 else
-	$(BIN)/molecule test --scenario-name node
-	$(BIN)/molecule destroy --shared-state
-	$(BIN)/molecule test --shared-state $(CHAIN:%=--scenario-name %) -- --skip-tags before
+	$(BIN)/molecule test --scenario-name node --scenario-name collection
+	SHARED_NODES=true $(BIN)/molecule destroy
+	SHARED_NODES=true $(BIN)/molecule test $(CHAIN:%=--scenario-name %) -- --skip-tags before
 endif
 
 ruff: setup-dev

@@ -1,4 +1,4 @@
-"""Check mode on the finished node has nothing to say. It runs after the tests of the role, which leave it as it was."""
+"""Check mode on the finished node has nothing to say. The tests of the role come after it."""
 
 import os
 import re
