@@ -74,9 +74,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 size:
-  description: The size of the image file in bytes.
+  description: The size of the image file in bytes, 0 if there is none.
   type: int
-  returned: when it is there
+  returned: always
 """
 
 import gzip
@@ -279,7 +279,7 @@ def main() -> None:
         note.unlink(missing_ok=True)
         build(module)
         note.write_text(digest + "\n", encoding="utf-8")
-    module.exit_json(changed=not current, **({"size": dest.stat().st_size} if dest.is_file() else {}))
+    module.exit_json(changed=not current, size=dest.stat().st_size if dest.is_file() else 0)
 
 
 if __name__ == "__main__":
