@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 DEV_STAMP := $(VENV)/.complete-dev
-CHAIN := mariadb rabbitmq memcached keystone glance placement nova_controller novncproxy nova_compute
+CHAIN := guest_wire mariadb rabbitmq memcached keystone glance guest_image placement nova_controller novncproxy \
+	neutron_server nova_compute neutron_agent
 UV_SYNC = VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Ansible refuses to run without a UTF-8 locale; C.UTF-8 is in every Debian.
