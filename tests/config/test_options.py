@@ -66,8 +66,12 @@ FILES = [
     File("controller", "/etc/neutron/plugins/ml2/ml2_conf.ini", ("neutron.ml2", "neutron.ml2.ovn")),
     File("compute", "/etc/nova/nova.conf", NOVA),
     File("compute", "/etc/nova/nova-compute.conf", NOVA),
-    File("compute", "/etc/neutron/neutron.conf", (*NEUTRON, "neutron.base.agent")),
-    File("compute", "/etc/neutron/neutron_ovn_metadata_agent.ini", ("neutron.ovn.metadata.agent", "oslo.log")),
+    File("compute", "/etc/neutron/neutron.conf", (*NEUTRON, "neutron.agent")),
+    File(
+        "compute",
+        "/etc/neutron/neutron_ovn_metadata_agent.ini",
+        ("neutron.ovn.metadata.agent", "neutron.ml2.ovn", "oslo.log"),
+    ),
 ]
 
 
