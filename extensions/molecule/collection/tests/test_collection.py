@@ -3,8 +3,10 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from testinfra.utils.ansible_runner import AnsibleRunner
@@ -25,11 +27,12 @@ def test_installed_collection_is_used(kind: str) -> None:
 
 
 def test_token(pytestconfig: pytest.Config) -> None:
+    secrets = yaml.safe_load(Path(os.environ["INVENTORY"], "group_vars", "cloud.yml").read_text(encoding="utf-8"))
     address = AnsibleRunner.get_runner(pytestconfig.option.ansible_inventory).get_variables("box")["ansible_host"]
     auth = Password(
         auth_url=f"http://{address}:5000/v3",
         username="admin",
-        password=AnsibleRunner.get_runner(os.environ["INVENTORY"]).get_variables("box")["admin_password"],
+        password=secrets["admin_password"],
         project_name="admin",
         user_domain_name="Default",
         project_domain_name="Default",
