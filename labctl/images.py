@@ -49,12 +49,18 @@ def ensure(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, *, ne
 
     network is the engine's network through which the packages come, by default the engine's own.
     """
+    if _complete(lab, engine_):
+        return
     with _alone(progress):
-        if all(engine_.has_image(reference(lab, group)) for group in _KINDS):
+        if _complete(lab, engine_):  # by the one that was waited for
             return
         bare = bare_reference(lab.release)
         _ensure_bare(lab.release, engine_, bare, progress)
         _with_packages(lab, engine_, paths, progress, bare, network)
+
+
+def _complete(lab: Lab, engine_: Engine) -> bool:
+    return all(engine_.has_image(reference(lab, group)) for group in _KINDS)
 
 
 def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
@@ -68,8 +74,9 @@ def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress
 def ensure_bare(release: Release, engine_: Engine, progress: Progress) -> str:
     """Make the bare node's image unless it is there, and return its name."""
     bare = bare_reference(release)
-    with _alone(progress):
-        _ensure_bare(release, engine_, bare, progress)
+    if not engine_.has_image(bare):
+        with _alone(progress):
+            _ensure_bare(release, engine_, bare, progress)
     return bare
 
 
