@@ -141,6 +141,7 @@ def inventory(found: engine.Engine, paths: LabPaths, containers: dict[str, str])
         "ansible_become": "false",
         "node_address": "10.0.0.5",
         "lab_name": "config",
+        "lab_provider": "docker",
         "lab_virt_type": "qemu",
         "lab_features": '["nova", "neutron"]',
         "lab_guest_network": "10.0.1.0/24",
