@@ -17,7 +17,7 @@ description:
     removed when it has the tag C(novalab), which this module gives to what it uploads.
   - Other images, and further properties of these, stay as they are.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 0.99
 options:
@@ -134,7 +134,7 @@ def wrong_checksum(wanted: dict[str, Any]) -> str | None:
     """What is wrong with an image's file, if its checksum is known."""
     if not wanted["checksum"]:
         return None
-    algorithm, _, value = wanted["checksum"].partition(":")
+    algorithm, value = wanted["checksum"].partition(":")[::2]
     found = digest(wanted["path"], algorithm)
     if found == value.lower():
         return None

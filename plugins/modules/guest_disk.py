@@ -18,7 +18,7 @@ description:
   - What the image was made of is kept beside it, so that it is built again only when that is different. The versions
     of packages do not count.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - apt, dpkg, mtools, syslinux, qemu-img
 options:
@@ -143,7 +143,7 @@ def unpack(module: AnsibleModule, folder: Path) -> Path:
     """Download the kernel that a package stands for, and busybox; the folder with what is in them."""
     depends = ("apt-cache", "depends", "--no-recommends", "--no-suggests", module.params["kernel_package"])
     # A node may have no lists of packages, or old ones with a kernel that is no longer there.
-    code, said, _ = module.run_command(list(depends))
+    code, said = module.run_command(list(depends))[:2]
     if code != 0 or not download(module, folder, said, check=False):
         run(module, "apt-get", "-q", "update")
         download(module, folder, run(module, *depends), check=True)

@@ -99,3 +99,10 @@ def test_playbooks_have_the_variables_of_the_root() -> None:
     files = {path.relative_to(root) for path in root.rglob("*.yml")}
     assert {path.relative_to(beside) for path in beside.rglob("*.yml")} == files
     assert [path for path in files if (beside / path).resolve() != root / path] == []
+
+
+def test_the_changelog_names_every_new_plugin() -> None:
+    release = role_docs.load(ROOT / "changelogs" / "changelog.yaml")["releases"][galaxy()["version"]]
+    told = {plugin["name"] for plugin in [*release["modules"], *release["plugins"]["filter"]]}
+    found = {path.stem for folder in ("modules", "filter") for path in (ROOT / "plugins" / folder).glob("*.py")}
+    assert told == found, "run: antsibull-changelog release --is-collection --update-existing --reload-plugins"
