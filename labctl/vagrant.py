@@ -19,8 +19,12 @@ from labctl.paths import LabPaths, assets
 
 Report = Callable[[str], None]
 
-# Vagrant says so, whatever the action, when another Vagrant process works on the machine.
-_LOCKED = re.compile(r"another process is already executing an action|lock(ed)? by another process", re.IGNORECASE)
+# What Vagrant says of a hindrance that passes, whatever the action, and what it means. Vagrant's docker provider looks
+# at every container of the engine, and one of somebody else's may go away between the list and the look.
+_PASSING = {
+    "(?i)another process is already executing|lock(ed)? by another process": "another Vagrant works on these nodes",
+    "(?i)no such object": "a container went away while Vagrant looked at all of them",
+}
 _LOCK_WAIT = 180.0  # seconds; as long as a start of all nodes takes on a slow machine
 
 
@@ -76,15 +80,16 @@ class Machines:
         return inventory.from_ssh_config(text[0])
 
     def _run(self, title: str, action: Callable[[Any], Iterator[str] | None]) -> None:
-        """Do something with Vagrant, waiting for another Vagrant of this lab to end, as one that was left behind."""
+        """Do something with Vagrant, again as long as what hinders it will pass."""
         end = time.monotonic() + _LOCK_WAIT
         while True:
             output = self._attempt(action)
             if output is None:
                 return
-            if not _LOCKED.search(output) or time.monotonic() > end:
+            passing = next((word for pattern, word in _PASSING.items() if re.search(pattern, output)), None)
+            if passing is None or time.monotonic() > end:
                 raise LabError(f"{title} failed:\n{_message(output)}", f"The whole of it is in {self._paths.logs}.")
-            self._report("another Vagrant works on these nodes; waiting for it")
+            self._report(f"{passing}; once more")
             time.sleep(2)
 
     def _attempt(self, action: Callable[[Any], Iterator[str] | None]) -> str | None:

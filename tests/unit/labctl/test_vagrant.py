@@ -1,0 +1,40 @@
+"""What passes is tried again, everything else is told at once."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import vagrant
+from labctl.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.description import Lab
+    from labctl.paths import LabPaths
+
+GONE = 'Stderr: Error: inspecting object: no such object: "b4da0757af64"\n'
+LOCKED = (
+    "An action 'up' was attempted on the machine 'controller',\nbut another process is already executing an action\n"
+)
+
+
+@pytest.fixture
+def machines(make_lab: "Callable[..., Lab]", paths: "LabPaths", monkeypatch: pytest.MonkeyPatch) -> vagrant.Machines:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    return vagrant.Machines(make_lab(), paths, {}, lambda _: None)
+
+
+@pytest.mark.parametrize("output", [GONE, LOCKED])
+def test_what_passes(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    answers = [output, None]
+    monkeypatch.setattr(machines, "_attempt", lambda _: answers.pop(0))
+    machines.up()
+    assert answers == []
+
+
+def test_what_stays(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "_attempt", lambda _: "==> controller: Creating\nno space left on device\n")
+    with pytest.raises(LabError, match="vagrant up failed:\nno space left on device"):
+        machines.up()
