@@ -56,6 +56,16 @@ class LabPaths:
         return self.state / "verify.json"
 
     @property
+    def demo(self) -> Path:
+        """The servers of the demonstration, as JSON."""
+        return self.state / "demo.json"
+
+    @property
+    def explanation(self) -> Path:
+        """Why a server is not up, as JSON; the last that was asked."""
+        return self.state / "explain.json"
+
+    @property
     def runner(self) -> Path:
         """The private data directory of ansible-runner."""
         return self.state / "runner"

@@ -106,6 +106,16 @@ removed:
   elements: str
   returned: always
   sample: [nova-serialproxy]
+units:
+  description: Units that do not run, or all of them when that is not the trouble.
+  type: list
+  elements: str
+  returned: failure, when the journal says more
+journal:
+  description: The last lines of those units' journal.
+  type: list
+  elements: str
+  returned: failure, when the journal says more
 """
 
 import contextlib

@@ -17,7 +17,7 @@ from tools.artefact import CHECKOUT
 
 PLUGINS = CHECKOUT / "plugins"
 # Ansible's own, which no module documents.
-COMMON = {"changed", "diff", "msg", "failed"}
+COMMON = {"changed", "diff", "msg", "failed", "exception"}
 
 
 def documented(kind: str) -> dict[str, dict[str, Any]]:
@@ -55,11 +55,11 @@ def test_ansible_doc_shows_every_plugin(kind: str) -> None:
 
 
 def returned(tree: ast.Module) -> set[str]:
-    """The names under which a module returns something: arguments of exit_json and of checks.result."""
+    """The names under which a module returns something: arguments of exit_json, fail_json and checks.result."""
     found: set[str] = set()
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         target = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if target in ("exit_json", "result"):
+        if target in ("exit_json", "fail_json", "result"):
             found |= {keyword.arg for keyword in call.keywords if keyword.arg}
             found |= {"checks"} if target == "result" else set()
     return found

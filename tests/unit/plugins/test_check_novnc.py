@@ -103,3 +103,23 @@ def test_page(status: str) -> None:
     with server(fixed(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"), requests) as port:
         assert check_novnc.page_status("127.0.0.1", port, "/vnc_lite.html", 5) == status
     assert requests[0].startswith("GET /vnc_lite.html ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok", "said"),
+    [
+        (switching(b"\x82\x0cRFB 003.008\n"), True, "RFB 003.008"),
+        (switching(b"\x82\x0cRFB 003.889\n"), True, "RFB 003.889"),
+        (switching(b"\x82\x05hello"), False, "hello"),
+        (switching(b"\x88\x02\x03\xe8"), False, "a websocket that is closed at once"),
+        (switching(b""), False, "a websocket that is closed at once"),
+        (fixed("HTTP/1.1 403 Forbidden\r\n\r\n"), False, "HTTP/1.1 403 Forbidden"),
+    ],
+)
+def test_console(answer: Callable[[str], bytes], ok: bool, said: str) -> None:
+    requests: list[str] = []
+    with server(answer, requests) as port:
+        url = f"http://127.0.0.1:{port}/vnc_lite.html?path=%3Ftoken%3Df42ca50d-2df7"
+        check = check_novnc.check_console("controller", "demo", url, 5)
+    assert (check.ok, check.found) == (ok, said)
+    assert requests[0].startswith("GET /?token=f42ca50d-2df7 HTTP/1.1\r\n")

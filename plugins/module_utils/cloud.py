@@ -1,0 +1,51 @@
+# Copyright: novalab contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud by the SDK, as a C(clouds.yaml) names it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+try:
+    from keystoneauth1.exceptions import ClientException
+    from openstack.config import OpenStackConfig
+    from openstack.connection import Connection
+    from openstack.exceptions import SDKException
+
+    SDK_ERROR = ""
+    ERRORS: tuple[type[Exception], ...] = (SDKException, ClientException)
+except ImportError as error:
+    SDK_ERROR = str(error)
+    ERRORS = ()
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "clouds_file": {"type": "path", "required": True},
+    "cloud": {"type": "str", "required": True},
+    "project": {"type": "str"},
+}
+
+
+def connect(module: AnsibleModule) -> Connection:
+    """The cloud of the module's arguments, in its own project or in the one that they name."""
+    if SDK_ERROR:
+        module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
+    parameters = module.params
+    more: dict[str, Any] = {"auth": {"project_name": parameters["project"]}} if parameters["project"] else {}
+    config = OpenStackConfig(config_files=[parameters["clouds_file"]], load_envvars=False)
+    return Connection(config=config.get_one(cloud=parameters["cloud"], **more))
+
+
+def raise_for(answer: Any) -> None:
+    """Raise an SDKException with the service's own words unless the answer is a success."""
+    if answer.status_code >= 400:
+        try:
+            (said,) = answer.json().values()
+            words = said["message"]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            words = answer.text
+        raise SDKException(f"{answer.request.method} {answer.url}: status {answer.status_code}: {words}")
