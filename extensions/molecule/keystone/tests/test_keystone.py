@@ -44,13 +44,14 @@ def test_catalog(cloud: Any, address: str) -> None:  # noqa: ANN401
         "image": {f"http://{address}:9292"},
         "placement": {f"http://{address}:8778"},
         "compute": {f"http://{address}:8774/v2.1"},
+        "network": {f"http://{address}:9696"},
     }
 
 
 def test_services_may_act_for_users(cloud: Any) -> None:  # noqa: ANN401
     """Their users have the role service, without which a service's token is not taken for one (keystonemiddleware)."""
     roles = {role.id: role.name for role in cloud.identity.roles()}
-    for name in ("glance", "nova", "placement"):
+    for name in ("glance", "neutron", "nova", "placement"):
         user = cloud.identity.find_user(name, ignore_missing=False)
         held = {roles[item.role["id"]] for item in cloud.identity.role_assignments(user_id=user.id)}
         assert held == {"admin", "service"}, name

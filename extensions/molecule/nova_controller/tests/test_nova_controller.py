@@ -1,12 +1,14 @@
 """Two runs of the role leave one cell0 and one cell1, and the services that make a controller."""
 
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
 testinfra_hosts = ["ansible://controller"]
-UNITS = ["nova-conductor", "nova-scheduler", "nova-api"]
+UNITS = ["nova-conductor", "nova-scheduler", "nova-api", "nova-api-metadata"]
 LOGS = ["/var/log/nova/nova-conductor.log", "/var/log/nova/nova-scheduler.log", "/var/log/nova/nova-api.log"]
 
 
@@ -30,5 +32,16 @@ def test_unit(host: Host, unit: str) -> None:
     assert host.service(unit).is_enabled
 
 
-def test_no_metadata_service_of_its_own(host: Host) -> None:
-    assert not host.service("nova-api-metadata").is_running
+def test_metadata_are_for_signed_requests_only(address: str) -> None:
+    """Neutron's agent signs an instance's request with the shared secret (Nova's handler of metadata)."""
+    request = urllib.request.Request(
+        f"http://{address}:8775/openstack/latest/meta_data.json",
+        headers={
+            "X-Instance-ID": "x",
+            "X-Tenant-ID": "y",
+            "X-Forwarded-For": "10.0.0.1",
+            "X-Instance-ID-Signature": "z",
+        },
+    )
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=30)
