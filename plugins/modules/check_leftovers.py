@@ -14,7 +14,7 @@ description:
   - Compares libvirt's domains, or the console tokens in a cell's database, with the instances that Nova knows.
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   node:
     description: The node's name in the lab.
@@ -66,8 +66,7 @@ from ansible_collections.novalab.openstack.plugins.module_utils.checks import Ch
 
 def domains(module: AnsibleModule) -> list[str]:
     """The ids of libvirt's domains, running or not; Nova gives a domain the id of its instance."""
-    _, out, _ = module.run_command(["virsh", "--quiet", "list", "--all", "--uuid"], check_rc=True)
-    return str(out).split()
+    return str(module.run_command(["virsh", "--quiet", "list", "--all", "--uuid"], check_rc=True)[1]).split()
 
 
 def tokens(module: AnsibleModule) -> list[str]:

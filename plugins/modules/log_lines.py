@@ -14,7 +14,7 @@ description:
   - Finds the lines that hold one of some words, such as the ids of requests and of an instance, in all files that a
     pattern matches, ordered by time. Leaves out the inner lines of tracebacks and what services log at every request.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 options:
   paths:
     description: Patterns of the files' paths.
@@ -81,7 +81,7 @@ def select(lines: Iterable[str], words: list[str]) -> list[str]:
         match = LINE.match(line)
         if match is None or not any(word in line for word in words):
             continue
-        _, logger, message = match.groups()
+        logger, message = match.groups()[1:]
         if TRACEBACK.match(message) or ROUTINE.search(f"{logger} {message}"):
             continue
         found.setdefault(message, line if len(line) <= 2 * HALF else f"{line[:HALF]} ... {line[-HALF:]}")

@@ -16,7 +16,7 @@ description:
   - RV(facts) goes to the filter P(novalab.openstack.server_explanation#filter), together with the lines of the logs
     that hold one of RV(words).
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 4
 options:

@@ -13,10 +13,10 @@ version_added: "0.1.0"
 description:
   - Asks for all servers at once until each is in status V(ACTIVE), and until the console of each holds every text that
     is expected of it.
-  - Ends at once when a server goes into status V(ERROR), or says a text of O(bad). RV(late) then names the servers that
+  - Ends at once when a server goes into status V(ERROR), or says a text of C(bad). RV(late) then names the servers that
     are not ready.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 4
 options:

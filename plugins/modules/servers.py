@@ -14,13 +14,13 @@ description:
   - Makes the servers that are missing, all at once and without waiting for them, each on a port of the same name. The
     ports come first, so that the addresses of all are known when the first one starts, and stay when a server is
     replaced.
-  - With RV(user_data) containing the word V(ADDRESSES), that word stands for the addresses of all the others.
+  - With C(user_data) containing the word V(ADDRESSES), that word stands for the addresses of all the others.
   - Starts servers that are shut off, also those that Nova still takes for active after a restart of their compute.
     Replaces servers in status V(ERROR), and those that know other addresses.
   - C(openstack.cloud.server) makes one server at a time, and cannot ask the scheduler for a host, only force one on it,
     in which case no filter says that the host is down.
 author:
-  - novalab contributors
+  - novalab contributors (@novalab)
 requirements:
   - openstacksdk >= 4
 options:
@@ -79,8 +79,10 @@ options:
 attributes:
   check_mode:
     support: full
+    description: Says what would be done and does nothing.
   diff_mode:
     support: none
+    description: The actions say what is done.
 """
 
 EXAMPLES = r"""
@@ -251,11 +253,11 @@ def present(cloud_: Cloud, parameters: dict[str, Any], *, check: bool) -> tuple[
     if check:
         return actions, []
     cloud_.delete(
-        [there[name]["id"] for name, (what, _) in verdicts.items() if what == "replace"], parameters["timeout"]
+        [there[name]["id"] for name, (what, _reason) in verdicts.items() if what == "replace"], parameters["timeout"]
     )
     result = []
     for name, host in hosts.items():
-        what, _ = verdicts.get(name, ("replace", ""))
+        what = verdicts.get(name, ("replace", ""))[0]
         server_id = there[name]["id"] if name in there else ""
         if what == "start":
             cloud_.start(server_id)
