@@ -342,11 +342,12 @@ def describe(context: typer.Context, as_json: Json = False) -> None:
         "network",
         "networking",
         "guest_network",
+        "dashboard_url",
         "virt_type",
         "box",
     ):
         if description[key] is not None:
-            typer.echo(f"{key + ':':<11} {description[key]}")
+            typer.echo(f"{key + ':':<14} {description[key]}")
     size = "" if lab.provider == "docker" else "{cpus} processors, {memory} MiB"
     for node in description["nodes"]:
         typer.echo(f"  {node['name']:<12} {node['address']:<15} {size.format(**node)}".rstrip())
@@ -475,6 +476,8 @@ def _farewell(outcome: "Outcome", paths: LabPaths, lab: "Lab") -> str:
     if paths.clouds_yaml.is_file():
         clouds = shlex.quote(str(paths.clouds_yaml))
         lines.append(f"From this host:     export OS_CLIENT_CONFIG_FILE={clouds}, then a cloud of: {_clouds(paths)}")
+    if lab.dashboard_url:
+        lines.append(f"In a browser:       {lab.dashboard_url} as admin or demo; passwords are in {paths.secrets}")
     lines.append(f"Check, stop, remove: labctl{where} verify | halt | destroy")
     return "\n".join(lines)
 

@@ -49,6 +49,7 @@ class Lab(BaseModel):
     network: IPv4Network
     networking: Networking
     guest_network: IPv4Network
+    dashboard: bool
     virt_type: Literal["auto", "kvm", "qemu"]
     box: str | None
     images: tuple[Image, ...]
@@ -58,12 +59,18 @@ class Lab(BaseModel):
     @property
     def features(self) -> tuple[str, ...]:
         """What the lab is made of: the names of the sets of roles in group_vars, in the order of installation."""
-        return ("nova", *(("neutron",) if self.networking == "neutron" else ()))
+        chosen = {"neutron": self.networking == "neutron", "dashboard": self.dashboard}
+        return ("nova", *(name for name, wanted in chosen.items() if wanted))
 
     @property
     def guest_gateway(self) -> IPv4Address:
         """The controller's address in the instances' network."""
         return self.guest_network.network_address + 1
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """Where the dashboard is, None without one."""
+        return f"http://{self.controller.address}/" if self.dashboard else None
 
     @property
     def network_name(self) -> str:
@@ -127,6 +134,7 @@ def resolve(file: labfile.LabFile, *, platform: str = sys.platform) -> Lab:
         network=file.network,
         networking=file.networking,
         guest_network=file.guest_network,
+        dashboard=file.dashboard,
         virt_type=file.virt_type,
         box=None if provider == "docker" else file.box or _BOXES[provider, file.release],
         images=file.images,

@@ -194,6 +194,9 @@ class LabFile(_Part):
         BeforeValidator(_network, json_schema_input_type=str),
         Field(description="Private IPv4 network of the instances, for networking neutron; the controller is its .1"),
     ] = IPv4Network("172.24.4.0/24")
+    dashboard: Annotated[
+        bool, Field(strict=True, description="Horizon, OpenStack's web pages, on the controller; needs networking neutron")
+    ] = False
     controller: Controller = Controller()
     computes: Annotated[
         Computes,
@@ -221,6 +224,7 @@ class LabFile(_Part):
 _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
     ("name",): ("a lower-case letter, then up to 19 lower-case letters, digits or hyphens", None),
     ("release",): ('"2025.1" (epoxy) or "2022.2" (zed)', None),
+    ("dashboard",): ("true or false", None),
     ("controller",): ("a mapping with cpus and memory", "For example: controller: {cpus: 2, memory: 4096}"),
     ("controller", "cpus"): ("a whole number from 1 to 64", None),
     ("controller", "memory"): ("a whole number of MiB, at least 2560", None),
@@ -395,6 +399,15 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
             "Choose another one for guest_network or for network.",
         )
         result.append(({"network", "guest_network", "networking"}, mistake))
+    if lab.dashboard and lab.networking == "none":
+        mistake = Mistake(
+            file.line(("dashboard",)),
+            ("dashboard",),
+            "true together with networking none",
+            "networking: neutron, without which instances cannot be used",
+            "Remove dashboard, or write networking: neutron",
+        )
+        result.append(({"networking", "dashboard"}, mistake))
     if provider == "virtualbox" and not lab.network.subnet_of(VIRTUALBOX):
         mistake = Mistake(
             file.line(("network",)),

@@ -25,6 +25,7 @@ NAMES = (
     "keystone_nova",
     "keystone_neutron",
     "metadata_proxy",
+    "horizon_secret_key",
 )
 
 _BYTES = 24  # of randomness for each, 32 characters of the URL-safe alphabet

@@ -25,6 +25,8 @@ def check(paths: LabPaths, lab: Lab, engine: str | None = None) -> None:
     nodes = before.get("nodes")
     described = {node.name for node in lab.nodes}
     lost = [name for name in nodes if name not in described] if isinstance(nodes, list) else []
+    if before.get("dashboard") is True and not lab.dashboard:  # the other way round, packages are added
+        changes.append("dashboard was true, now false")
     if lost:
         changes.append(f"no longer described: {', '.join(lost)}")
     if changes:
@@ -50,7 +52,7 @@ def remember(paths: LabPaths, lab: Lab, engine: str | None) -> None:
 
 def _facts(lab: Lab, engine: object) -> dict[str, object]:
     facts: dict[str, object] = {key: str(getattr(lab, key)) for key in _FIXED}
-    return {**facts, "engine": engine, "nodes": [node.name for node in lab.nodes]}
+    return {**facts, "engine": engine, "dashboard": lab.dashboard, "nodes": [node.name for node in lab.nodes]}
 
 
 def _read(paths: LabPaths) -> dict[str, object]:

@@ -221,6 +221,7 @@ def describe(lab: Lab, paths: LabPaths) -> dict[str, Any]:
     return {
         **lab.model_dump(mode="json", exclude={"nodes", "engine"}),
         "directory": str(paths.directory),
+        "dashboard_url": lab.dashboard_url,
         "network_name": lab.network_name,
         "netmask": str(lab.network.netmask),
         "ssh_key": str(paths.ssh_key),

@@ -99,6 +99,12 @@ def test_packages_of_neutron_are_in_the_images_of_a_lab_with_it(make_lab: Callab
         assert images.reference(neutron, group) != images.reference(none, group)
 
 
+def test_packages_of_the_dashboard_are_in_the_image_of_a_controller_with_it(make_lab: Callable[..., Lab]) -> None:
+    dashboard, none = make_lab(dashboard=True), make_lab()
+    assert images.reference(dashboard, CONTROLLER) != images.reference(none, CONTROLLER)
+    assert images.reference(dashboard, COMPUTE) == images.reference(none, COMPUTE)
+
+
 def test_names_say_nothing_of_the_lab(make_lab: Callable[..., Lab]) -> None:
     other = make_lab(name="other", computes=5, network="10.0.0.0/24")
     assert images.reference(make_lab(), COMPUTE) == images.reference(other, COMPUTE)

@@ -75,6 +75,21 @@ def test_release(paths: LabPaths, text: str, release: Release) -> None:
     assert description.load(paths).release is release
 
 
+@pytest.mark.parametrize(
+    ("text", "features", "url"),
+    [
+        ("", ("nova", "neutron"), None),
+        ("networking: none\n", ("nova",), None),
+        ("dashboard: false\n", ("nova", "neutron"), None),
+        ("dashboard: true\n", ("nova", "neutron", "dashboard"), "http://192.168.56.11/"),
+    ],
+)
+def test_features(paths: LabPaths, text: str, features: tuple[str, ...], url: str | None) -> None:
+    write(paths, text)
+    lab = description.load(paths)
+    assert (lab.features, lab.dashboard_url) == (features, url)
+
+
 @pytest.mark.parametrize("text", ["computes: 100\n", "computes: {count: 100}\n"])
 def test_a_hundred_computes(paths: LabPaths, text: str) -> None:
     write(paths, text)
@@ -103,6 +118,12 @@ def test_secrets_are_texts_as_written(paths: LabPaths, written: str) -> None:
         ("name: a\nname: b\n", 2, "name", "a second time, first in line 1", "each key once", "Remove one"),
         ("? [a]\n: 1\n", 1, "", "a list or mapping as a key", "a word as a key", None),
         ("computes: true\n", 1, "computes", "true", "a number, or a mapping", "computes: 2"),
+        ("dashboard: 1\n", 1, "dashboard", "1", "true or false", None),
+        ("dashboard: 'true'\n", 1, "dashboard", "'true'", "true or false", None),
+        (
+            *("networking: none\ndashboard: true\n", 2, "dashboard", "true together with networking none"),
+            *("networking: neutron", "Remove dashboard"),
+        ),
         ("controller: 4\n", 1, "controller", "4", "a mapping with cpus and memory", "controller: {cpus: 2"),
         ("controller:\n  memory: 100\n", 2, "controller.memory", "100", "at least 2560", None),
         ("secrets: [a]\n", 1, "secrets", "a list", "a mapping of names to passwords", "mariadb_keystone"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ({"release": "zed"}, "release was 2025.1, now 2022.2"),
         ({"provider": "libvirt"}, "provider was docker, now libvirt"),
         ({"network": "192.168.57.0/24"}, "network was 192.168.56.0/24, now 192.168.57.0/24"),
+        ({"networking": "none"}, "networking was neutron, now none"),
         ({"computes": 1}, "no longer described: compute2"),
         ({"name": "other", "computes": 1}, "name was lab, now other; no longer described: compute2"),
     ],
@@ -35,11 +36,26 @@ def test_refused(paths: LabPaths, make_lab: Callable[..., Lab], keys: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "keys", [{}, {"computes": 3}, {"virt_type": "qemu"}, {"secrets": {"keystone_admin": "x"}}, {"engine": "docker"}]
+    "keys",
+    [
+        {},
+        {"computes": 3},
+        {"dashboard": True},
+        {"virt_type": "qemu"},
+        {"secrets": {"keystone_admin": "x"}},
+        {"engine": "docker"},
+    ],
 )
 def test_allowed(paths: LabPaths, make_lab: Callable[..., Lab], keys: dict[str, object]) -> None:
     made.remember(paths, make_lab(), "podman")
     made.check(paths, make_lab(**keys))
+
+
+def test_the_dashboard_stays(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    made.remember(paths, make_lab(dashboard=True), "podman")
+    made.check(paths, make_lab(dashboard=True))
+    with pytest.raises(BadInput, match="dashboard was true, now false"):
+        made.check(paths, make_lab())
 
 
 @pytest.mark.parametrize("record", [None, "", "{", "[]", '{"nodes": 3}'])
