@@ -195,7 +195,7 @@ class LabFile(_Part):
         Field(description="Private IPv4 network of the instances, for networking neutron; the controller is its .1"),
     ] = IPv4Network("172.24.4.0/24")
     dashboard: Annotated[
-        bool, Field(strict=True, description="Horizon, OpenStack's web pages, on the controller; needs networking neutron")
+        bool, Field(strict=True, description="Whether the controller has Horizon, OpenStack's web pages, as well")
     ] = False
     controller: Controller = Controller()
     computes: Annotated[

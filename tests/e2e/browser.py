@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 from labctl.engine import as_root
 
@@ -60,11 +60,12 @@ class Console:
     """noVNC's page in the browser, with an instance's screen in it or the reason why there is none."""
 
     page: Page
+    frame: Frame  # where noVNC is, the page's own or one inside it
 
     @property
     def status(self) -> str:
         """What the bar at the top says."""
-        return self.page.inner_text("#status").strip()
+        return self.frame.inner_text("#status").strip()
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds. Raises AssertionError with the status and a picture when it does not."""
@@ -88,16 +89,16 @@ class Console:
 
     def bright(self) -> int:
         """How many pixels of the screen are not dark."""
-        return int(self.page.locator(_CANVAS).evaluate(_BRIGHT_PIXELS))
+        return int(self.frame.locator(_CANVAS).evaluate(_BRIGHT_PIXELS))
 
     def screen(self) -> bytes:
         """The screen as it is now, as PNG."""
-        data = str(self.page.locator(_CANVAS).evaluate("canvas => canvas.toDataURL('image/png')"))
+        data = str(self.frame.locator(_CANVAS).evaluate("canvas => canvas.toDataURL('image/png')"))
         return base64.b64decode(data.partition(",")[2])
 
     def type(self, text: str) -> None:
         """Type on the instance's American keyboard; a line feed is the Enter key."""
-        self.page.locator(_CANVAS).focus()
+        self.frame.locator(_CANVAS).focus()
         for character in text:
             # The browser is given characters, the instance keys: on its keyboard Shift must be down as well.
             key = "Enter" if character == "\n" else f"Shift+{character}" if character in _SHIFTED else character
@@ -119,6 +120,6 @@ def console(browser: Browser, url: str) -> Iterator[Console]:
     page = browser.new_page(viewport={"width": 1024, "height": 800})
     try:
         page.goto(url, wait_until="load")
-        yield Console(page)
+        yield Console(page, page.main_frame)
     finally:
         page.close()

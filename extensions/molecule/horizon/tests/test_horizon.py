@@ -1,0 +1,85 @@
+"""Horizon lets in whom Keystone knows."""
+
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+
+import pytest
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://controller"]
+UNITS = ["horizon"]
+SETTINGS = "/etc/openstack-dashboard/local_settings.d/_9000_novalab.py"
+
+
+class Visitor:
+    """Somebody with a browser's cookies."""
+
+    def __init__(self, address: str) -> None:
+        self.root = f"http://{address}"
+        self.open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar())).open
+
+    def get(self, path: str, form: dict[str, str] | None = None) -> tuple[str, str]:
+        """Where a path leads to, and the page there."""
+        data = urllib.parse.urlencode(form).encode() if form else None
+        request = urllib.request.Request(self.root + path, data, {"Referer": self.root})  # noqa: S310 (the scheme stands above)
+        with self.open(request, timeout=60) as answer:
+            return answer.url.removeprefix(self.root), answer.read().decode()
+
+    def login(self, user: str, password: str) -> tuple[str, str]:
+        """Where the login leads to."""
+        _, page = self.get("/auth/login/")
+        found = re.search(r"name='?\"?csrfmiddlewaretoken'?\"? value=['\"]([^'\"]+)", page)
+        assert found, page
+        form = {"csrfmiddlewaretoken": found[1], "username": user, "password": password, "next": "/identity/"}
+        return self.get("/auth/login/", form)
+
+
+@pytest.mark.parametrize("user", ["admin", "demo"])
+def test_login(address: str, secrets: dict[str, str], user: str) -> None:
+    """To the one page that asks nobody but Keystone: the other services are not here."""
+    path, page = Visitor(address).login(user, secrets[f"keystone_{user}"])
+    assert path.startswith("/identity/")
+    assert user in page
+
+
+def test_wrong_password(address: str) -> None:
+    visitor = Visitor(address)
+    path, page = visitor.login("demo", "wrong")
+    assert path == "/auth/login/"
+    assert "Invalid credentials" in page
+    assert visitor.get("/identity/")[0].startswith("/auth/login/")
+
+
+def test_static_files(address: str) -> None:
+    """The style that the page names is there, as it was compressed when the package was installed."""
+    visitor = Visitor(address)
+    _, page = visitor.get("/auth/login/")
+    styles = re.findall(r'href="(/static/[^"]+\.css)"', page)
+    assert styles
+    for path in styles:
+        assert "{" in visitor.get(path)[1]
+
+
+def test_another_name(address: str) -> None:
+    """Asked for by a name that is not its own, it does not answer."""
+    request = urllib.request.Request(f"http://{address}/auth/login/", headers={"Host": "elsewhere.example"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=60)  # noqa: S310 (the scheme stands above)
+    assert caught.value.code == 400
+
+
+def test_one_address(host: Host, address: str) -> None:
+    assert host.socket(f"tcp://{address}:80").is_listening
+    assert not host.socket("tcp://127.0.0.1:80").is_listening
+
+
+def test_secret_key(host: Host, secrets: dict[str, str]) -> None:
+    """What it runs with is the lab's, whatever characters are in it."""
+    file = host.file(SETTINGS)
+    assert (file.user, file.group, file.mode) == ("root", "www-data", 0o640)
+    values: dict[str, str] = {}
+    exec(file.content_string, values)  # noqa: S102 (it is Python, written by the role)
+    assert values["SECRET_KEY"] == secrets["horizon_secret_key"]
