@@ -100,6 +100,17 @@ def test_describe(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) 
     }
 
 
+@pytest.mark.parametrize(("text", "url"), [("", None), ("dashboard: true\n", "http://192.168.56.11/")])
+def test_describe_the_dashboard(
+    labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, text: str, url: str | None
+) -> None:
+    paths.lab_yaml.write_text(f"provider: libvirt\n{text}", encoding="utf-8")
+    said = json.loads(labctl("-C", paths.directory, "describe", "--json")[1])
+    assert (said["dashboard"], said["dashboard_url"]) == (url is not None, url)
+    lines = labctl("-C", paths.directory, "describe")[1].splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("dashboard_url:")] == ([url] if url else [])
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
