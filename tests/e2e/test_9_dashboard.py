@@ -14,6 +14,7 @@ from tests.e2e.lab import LiveLab
 SERVER = "demo-compute1"
 # Where each finds the demonstration's servers: they are in the project demo, which is not the administrator's.
 PAGES = {"admin": "admin/instances/", "demo": "project/instances/"}
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_running_server_and_its_screen(lab: LiveLab, browser: Browser, dashboa
         expect(row).to_contain_text("Running")
         Console(page, page.main_frame).picture(f"dashboard-{user}-instances")
         row.get_by_role("link", name=SERVER, exact=True).click()
-        page.get_by_text("Console", exact=True).click()
+        page.locator("#instance_details").get_by_text("Console", exact=True).click()
         frame = page.locator("iframe#console_embed").element_handle().content_frame()
         assert frame is not None
         console = Console(page, frame)
