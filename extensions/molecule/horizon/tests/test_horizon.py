@@ -33,8 +33,8 @@ class Visitor:
         _, page = self.get("/auth/login/")
         found = re.search(r"name='?\"?csrfmiddlewaretoken'?\"? value=['\"]([^'\"]+)", page)
         assert found, page
-        form = {"csrfmiddlewaretoken": found[1], "username": user, "password": password, "next": "/identity/"}
-        return self.get("/auth/login/", form)
+        token = {"csrfmiddlewaretoken": found[1], "region": "default"}
+        return self.get("/auth/login/", {**token, "username": user, "password": password, "next": "/identity/"})
 
 
 @pytest.mark.parametrize("user", ["admin", "demo"])
