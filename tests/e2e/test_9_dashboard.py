@@ -86,7 +86,7 @@ def test_a_running_server_and_its_screen(lab: LiveLab, browser: Browser, dashboa
 
 def test_a_wrong_password(browser: Browser, dashboard: dict[str, Any]) -> None:
     with login(browser, dashboard["dashboard_url"], "demo", "wrong") as page:
-        expect(page.locator("form")).to_contain_text("Invalid credentials")
+        expect(page.locator("form").first).to_contain_text("Invalid credentials")
         page.goto(dashboard["dashboard_url"] + PAGES["demo"])
         assert "/auth/login/" in page.url
         assert SERVER not in page.content()

@@ -1,0 +1,141 @@
+"""The verbs that make, check and remove the lab."""
+
+import json
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labctl.commands.app import Json, app, checked, load, working
+from labctl.paths import LabPaths
+
+if TYPE_CHECKING:
+    from labctl.description import Lab
+    from labctl.operations import Outcome
+
+
+@app.command()
+def setup(
+    context: typer.Context,
+    nodes_only: Annotated[
+        bool, typer.Option("--nodes-only", help="Only network, images and keys, no packages. `vagrant up` calls this.")
+    ] = False,
+) -> None:
+    """Make what the nodes need: packages on this host, a network, node images, secrets and keys.
+
+    `labctl up` does this too. By itself it prepares for `vagrant up` by hand:
+
+    \b
+      labctl setup
+      vagrant up
+      ansible-playbook -i hosts.ini site.yaml
+    """
+    from labctl import operations
+
+    paths, lab = checked(context)
+    with working(paths, "setup") as progress:
+        operations.setup(lab, paths, progress, packages=not nodes_only)
+
+
+@app.command()
+def up(context: typer.Context, as_json: Json = False) -> None:
+    """Bring the lab up: from an empty machine, from a half-made lab, or after `labctl halt`.
+
+    It ends with a verification and prints what Nova itself says. Repeated on a running lab it changes nothing.
+    """
+    paths, lab = checked(context)
+
+    from labctl import operations
+
+    with working(paths, "up", quiet_output=as_json) as progress:
+        outcome = operations.up(lab, paths, progress)
+        services = operations.service_list(paths, lab, options="-f json") if as_json else ""
+    if as_json:
+        typer.echo(json.dumps(_outcome(outcome, paths, lab, services), indent=2))
+    else:
+        typer.echo(_farewell(outcome, paths, lab))
+
+
+@app.command()
+def verify(context: typer.Context, as_json: Json = False) -> None:
+    """Check the running lab: units, services, cells, hosts, placement, the console.
+
+    Each check says what it compared. Exit status 1 when one fails, with what is broken and where.
+    """
+    paths, _ = load(context)
+
+    from labctl import operations
+
+    verified = False
+    try:
+        with working(paths, "verify", quiet_output=as_json) as progress:
+            operations.verify(paths, progress)
+        verified = True
+    finally:
+        if as_json:
+            typer.echo(json.dumps({"verified": verified, "checks": operations.checks(paths)}, indent=2))
+    if not as_json:
+        typer.echo("The lab is whole.")
+
+
+@app.command()
+def halt(context: typer.Context) -> None:
+    """Shut the nodes down cleanly. What is on them stays, and `labctl up` starts them again."""
+    paths, lab = load(context)
+
+    from labctl import operations
+
+    with working(paths, "halt") as progress:
+        operations.halt(lab, paths, progress)
+    typer.echo("The nodes are off. `labctl up` starts them again.")
+
+
+@app.command()
+def destroy(context: typer.Context) -> None:
+    """Remove the lab: nodes, network, inventory, secrets. Images and logs stay, and lab.yaml is never touched."""
+    paths, lab = load(context)
+
+    from labctl import operations
+
+    with working(paths, "destroy") as progress:
+        removed = operations.destroy(lab, paths, progress)
+    typer.echo("The lab is gone." if removed else "There was nothing to remove.")
+
+
+def _outcome(outcome: "Outcome", paths: LabPaths, lab: "Lab", services: str) -> dict[str, Any]:
+    return {
+        "lab": lab.name,
+        "directory": str(paths.directory),
+        "seconds": round(outcome.seconds, 1),
+        "ansible": asdict(outcome.results),
+        "services": json.loads(services),
+    }
+
+
+def _farewell(outcome: "Outcome", paths: LabPaths, lab: "Lab") -> str:
+    """What the cloud says, and how to go on."""
+    where = "" if paths.directory == Path.cwd() else f" -C {shlex.quote(str(paths.directory))}"
+    lines = [
+        outcome.services,
+        f"Lab {lab.name} is up after {outcome.seconds:.0f} s: OpenStack {lab.release} on {len(lab.nodes)} nodes.",
+        "",
+        f"On the controller:  labctl{where} ssh controller, then: source admin-openrc",
+    ]
+    if paths.clouds_yaml.is_file():
+        clouds = shlex.quote(str(paths.clouds_yaml))
+        lines.append(f"From this host:     export OS_CLIENT_CONFIG_FILE={clouds}, then a cloud of: {_clouds(paths)}")
+    if lab.dashboard_url:
+        lines.append(f"In a browser:       {lab.dashboard_url} as admin or demo; passwords are in {paths.secrets}")
+    lines.append(f"Check, stop, remove: labctl{where} verify | halt | destroy")
+    return "\n".join(lines)
+
+
+def _clouds(paths: LabPaths) -> str:
+    """The clouds in clouds.yaml with their addresses."""
+    from labctl.yamlfile import read
+
+    data = read(paths.clouds_yaml).data
+    clouds = data.get("clouds", {}) if isinstance(data, dict) else {}
+    return ", ".join(f"{name} ({cloud.get('auth', {}).get('auth_url', '')})" for name, cloud in clouds.items())
