@@ -20,7 +20,7 @@ TOP = {
     *("CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "site.yaml"),
     *("changelogs", "docs", "group_vars", "meta", "playbooks", "plugins", "roles"),
 }
-SUFFIXES = {".cnf", ".conf", ".j2", ".json", ".keep", ".md", ".py", ".svg", ".yaml", ".yml", ""}
+SUFFIXES = {".cnf", ".conf", ".j2", ".json", ".keep", ".md", ".png", ".py", ".svg", ".yaml", ".yml", ""}
 # What somebody needs who builds a cloud with it.
 NEEDED = {"site.yaml", "playbooks/verify.yaml", "playbooks/group_vars/all/lab.yml", "group_vars/all/roles.yml"}
 
