@@ -47,8 +47,8 @@ test: check sanity ## Everything: `make check`, `make sanity`, `make molecule`, 
 	$(BIN)/pytest tests --ignore tests/unit
 
 # `node` and `collection` want bare nodes, and `horizon` installs packages that a lab's nodes have when asked for only. The
-# others share theirs, and in the order of site.yaml each role finds there what
-# it needs. RELEASE is read by default/create.yml, from the environment.
+# others share theirs, and in the order of site.yaml each role finds there what it needs. RELEASE is read by
+# default/create.yml, from the environment.
 molecule: setup-dev ## Every role tested in containers; alone: ROLE=mariadb; on Debian 12: RELEASE=zed
 ifdef ROLE
 	$(BIN)/molecule test --scenario-name $(ROLE)
