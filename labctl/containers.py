@@ -1,13 +1,15 @@
 """The containers and the network that belong to a lab, as the engine knows them by their labels."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Protocol
+from typing import Any, Protocol
 
 from labctl.paths import LabPaths
 
 DIRECTORY_LABEL = "novalab.directory"
+_ANY_LAB = f"label={DIRECTORY_LABEL}"
 
 
 class Engine(Protocol):
@@ -19,12 +21,16 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Container:
-    """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word."""
+    """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word.
+
+    created is the moment in ISO 8601, as the engine writes it.
+    """
 
     id: str
     name: str
     state: str
     directory: str | None
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,22 @@ def find(engine: Engine, *, prefix: str, paths: LabPaths) -> list[Container]:
     ids: set[str] = set()
     for wanted in (f"name=^/?{prefix}-", f"label={DIRECTORY_LABEL}={paths.directory}"):
         ids.update(engine.run("ps", "--all", "--quiet", "--no-trunc", "--filter", wanted).split())
+    return _inspect(engine, ids)
+
+
+def of_all_labs(engine: Engine) -> list[Container]:
+    """Every container that a lab has made, whatever its directory."""
+    return _inspect(engine, engine.run(*("ps", "--all", "--quiet", "--no-trunc", "--filter", _ANY_LAB)).split())
+
+
+def _inspect(engine: Engine, ids: Collection[str]) -> list[Container]:
     if not ids:
         return []
     found = []
     for item in json.loads(engine.run("container", "inspect", *sorted(ids))):
         marks = item.get("Config", {}).get("Labels") or {}
         name, state = item["Name"].removeprefix("/"), item["State"]["Status"].lower()
-        found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL)))
+        found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL), item.get("Created", "")))
     return sorted(found, key=lambda container: container.name)
 
 
@@ -66,7 +81,17 @@ def network(engine: Engine, name: str) -> OwnNetwork | None:
     """The engine's network of a name; Podman and Docker Engine spell its properties differently."""
     if name not in engine.run("network", "ls", "--format", "{{.Name}}").split():
         return None
-    item = json.loads(engine.run("network", "inspect", name))[0]
+    return _network(json.loads(engine.run("network", "inspect", name))[0])
+
+
+def networks_of_all_labs(engine: Engine) -> list[OwnNetwork]:
+    """Every network that a lab has made, whatever its directory."""
+    names = engine.run("network", "ls", "--filter", _ANY_LAB, "--format", "{{.Name}}").split()
+    return [_network(item) for item in json.loads(engine.run("network", "inspect", *sorted(names)))] if names else []
+
+
+def _network(item: dict[str, Any]) -> OwnNetwork:
+    name = str(item.get("name") or item.get("Name"))
     marks = item.get("labels") or item.get("Labels") or {}
     interface = item.get("network_interface") or (f"br-{item['Id'][:12]}" if "Id" in item else None)
     ranges = item.get("subnets") or (item.get("IPAM") or {}).get("Config") or []

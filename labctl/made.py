@@ -42,12 +42,18 @@ def provider(paths: LabPaths) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def nodes(paths: LabPaths) -> list[str]:
+    """The names of the nodes that were made, empty when none were."""
+    found = _read(paths).get("nodes")
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
 def remember(paths: LabPaths, lab: Lab, engine: str | None) -> None:
     """Note what the nodes are about to be made as."""
     paths.make_state()
     facts = _facts(lab, engine)
     if facts != _read(paths):
-        write_private(paths.state / "made.json", json.dumps(facts, indent=2) + "\n")
+        write_private(paths.made, json.dumps(facts, indent=2) + "\n")
 
 
 def _facts(lab: Lab, engine: object) -> dict[str, object]:
@@ -58,7 +64,7 @@ def _facts(lab: Lab, engine: object) -> dict[str, object]:
 def _read(paths: LabPaths) -> dict[str, object]:
     """A record that is missing or damaged says nothing: it only guards against mistakes."""
     try:
-        data = json.loads((paths.state / "made.json").read_text(encoding="utf-8"))
+        data = json.loads(paths.made.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -1,10 +1,11 @@
 """Is the lab's network free? Asked before anything is made, of the host's routes and of other labs."""
 
+import itertools
 import json
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -14,6 +15,7 @@ from labctl.description import Lab
 from labctl.errors import BadInput
 from labctl.labfile import PRIVATE, VIRTUALBOX
 from labctl.paths import LabPaths
+from labctl.registry import Entry
 
 _SMALLEST_PREFIX = 8
 _PROC_ROUTE = Path("/proc/net/route")
@@ -75,45 +77,94 @@ def check(
     engine: Iterable[Taken] = (),
     own: OwnNetwork | None = None,
     containers: Iterable[Container] = (),
+    labs: Sequence[Entry] = (),
     exists: bool = False,
 ) -> None:
-    """Refuse a lab whose network or names others use. Raises BadInput with a network that is free.
+    """Refuse a lab whose network or names others use. Raises BadInput with names and networks that are free.
 
-    engine has the networks of the container engine, own the one with the lab's name, containers those with names of the
-    lab or its label. exists says that the lab's virtual machines exist, and with them a bridge for their network.
+    labs has the other labs of this user, engine the networks of the container engine, own the one with the lab's name,
+    containers those with names of the lab or its label. exists says that the lab's virtual machines exist, and with
+    them a bridge for their network.
     """
-    _check_names(lab, paths, own, containers)
+    foreign = own is not None and own.directory != str(paths.directory)
+    of_name = [Taken(own.subnet, f"the container network {own.name}")] if own and own.subnet and foreign else []
+    used = (*of_labs(labs), *engine, *of_name, *host)
     # Half of all addresses is a default route in disguise, as VPNs set it.
-    used = (taken for taken in (*host, *engine) if taken.network.prefixlen >= _SMALLEST_PREFIX)
-    others = [taken for taken in used if not _is_own(taken, lab, own, exists)]
-    hit = next((taken for taken in others if taken.network.overlaps(lab.network)), None)
-    if hit is None:
+    taken = [item for item in used if item.network.prefixlen >= _SMALLEST_PREFIX]
+    others = [item for item in taken if not _is_own(item, lab, None if foreign else own, exists)]
+    problems = [
+        _name_problem(lab, paths, own, containers, labs),
+        *_network_problems(lab, others, labs),
+    ]
+    found = [problem for problem in problems if problem is not None]
+    if not found:
         return
-    free = next(_free(lab, others), None)
-    message = f"Network {lab.network} is taken by {hit.by}; nothing was changed"
-    if free is None:
+    message = f"{'; '.join(problem.reason for problem in found)}; nothing was changed"
+    if any(problem.free is None for problem in found):
         raise BadInput(message, "No private network of this size is free.")
-    raise BadInput(message, f"This one is free; write it into {paths.lab_yaml}:\n  network: {free}")
+    ways = "".join(f", or {problem.way}" for problem in found if problem.way)
+    lines = [f"  {problem.key}: {problem.free}" for problem in found]
+    raise BadInput(message, "\n".join([f"Write what is free into {paths.lab_yaml}{ways}:", *lines]))
 
 
-def _check_names(lab: Lab, paths: LabPaths, own: OwnNetwork | None, containers: Iterable[Container]) -> None:
-    mine = str(paths.directory)
+@dataclass(frozen=True)
+class _Problem:
+    """Why a key of lab.yaml cannot be what it is, a value that is free, and another way out."""
+
+    reason: str
+    key: str
+    free: str | IPv4Network | None
+    way: str = ""
+
+
+def _name_problem(
+    lab: Lab, paths: LabPaths, own: OwnNetwork | None, containers: Iterable[Container], labs: Sequence[Entry]
+) -> _Problem | None:
     wanted = {lab.container(node) for node in lab.nodes}
     things = [(f"container {c.name}", c.directory) for c in containers if c.name in wanted]
     things += [(f"network {own.name}", own.directory)] if own else []
+    things += [(f"lab {entry.name}", entry.directory) for entry in labs if entry.name == lab.name]
     for thing, directory in things:
-        if directory == mine:
-            continue
-        by = f"the lab in {directory}" if directory else "something else"
-        way = f"`labctl -C {shlex.quote(directory)} destroy`" if directory else "hand"
-        raise BadInput(
-            f"The name {lab.name!r} is taken: the {thing} belongs to {by}; nothing was changed",
-            f"Write another into {paths.lab_yaml}, or remove it by {way}:\n  name: {_other_name(lab.name)}",
-        )
+        if directory != str(paths.directory):
+            by = f"the lab in {directory}" if directory else "something else"
+            way = f"`labctl -C {shlex.quote(directory)} destroy`" if directory else "hand"
+            free = _other_name(lab.name, {entry.name for entry in labs})
+            reason = f"The name {lab.name!r} is taken: the {thing} belongs to {by}"
+            return _Problem(reason, "name", free, f"remove the other by {way}")
+    return None
 
 
-def _other_name(name: str) -> str:
-    return f"{name[:18]}-2" if name != "lab" else "lab2"
+def _network_problems(lab: Lab, others: Sequence[Taken], labs: Iterable[Entry]) -> Iterator[_Problem]:
+    free: IPv4Network | None = lab.network
+    if hit := next((taken for taken in others if taken.network.overlaps(lab.network)), None):
+        places = (VIRTUALBOX,) if lab.provider == "virtualbox" else (VIRTUALBOX, *reversed(PRIVATE))
+        free = next(_free(lab.network.prefixlen, places, others), None)
+        yield _Problem(f"Network {lab.network} is taken by {hit.by}", "network", free)
+    clash = next((entry for entry in labs if entry.subnet.overlaps(lab.guest_network)), None)
+    if clash is not None and lab.networking == "neutron":
+        nodes = [Taken(free, "this lab's nodes")] if free else []
+        guests = next(_free(lab.guest_network.prefixlen, PRIVATE, [*others, *nodes]), None)
+        of = f"the nodes' {clash.network} of the lab {clash.name} in {clash.directory}"
+        yield _Problem(f"guest_network {lab.guest_network} overlaps {of}", "guest_network", guests)
+
+
+def of_labs(labs: Iterable[Entry]) -> Iterator[Taken]:
+    """The networks of other labs, also of those that are switched off: their nodes' and their instances'.
+
+    Two labs may have the same network for instances, which exists on the wire between one lab's nodes only. But an
+    address must not be a node in one lab and an instance in another.
+    """
+    for entry in labs:
+        where = f"the lab {entry.name} in {entry.directory}"
+        yield Taken(entry.subnet, f"{where} ({entry.network})")
+        if entry.guest_subnet is not None:
+            yield Taken(entry.guest_subnet, f"the instances of {where} ({entry.guest_network})")
+
+
+def _other_name(name: str, taken: Collection[str]) -> str:
+    """A name with a number that no lab has; the default one gets it without a hyphen."""
+    stem = name if name == "lab" else f"{name[:16]}-"
+    return next(new for number in itertools.count(2) if (new := f"{stem}{number}") not in taken)
 
 
 def _is_own(taken: Taken, lab: Lab, own: OwnNetwork | None, exists: bool) -> bool:
@@ -137,12 +188,11 @@ def of_engine(networks: Iterable[tuple[str, object]], own_name: str) -> Iterator
             yield Taken(network, f"the container network {name} ({network})")
 
 
-def _free(lab: Lab, others: list[Taken]) -> Iterator[IPv4Network]:
-    """Private networks of the size of the lab's that nobody uses, those near the default first."""
-    places = (VIRTUALBOX,) if lab.provider == "virtualbox" else (VIRTUALBOX, *reversed(PRIVATE))
+def _free(prefix: int, places: Iterable[IPv4Network], others: Sequence[Taken]) -> Iterator[IPv4Network]:
+    """Networks of a size that nobody uses, in the order of the places where they may lie."""
     for place in places:
-        if place.prefixlen > lab.network.prefixlen:
+        if place.prefixlen > prefix:
             continue
-        for candidate in place.subnets(new_prefix=lab.network.prefixlen):
+        for candidate in place.subnets(new_prefix=prefix):
             if not any(taken.network.overlaps(candidate) for taken in others):
                 yield candidate

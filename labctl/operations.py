@@ -23,6 +23,7 @@ from labctl import (
     network,
     nodes,
     playbook,
+    registry,
     sshkey,
 )
 from labctl.description import Lab, Node
@@ -63,6 +64,7 @@ def preflight(lab: Lab, paths: LabPaths) -> None:
             engine=network.of_engine(known, lab.network_name),
             own=containers.network(engine, lab.network_name) if engine else None,
             containers=containers.find(engine, prefix=lab.container_prefix, paths=paths) if engine else (),
+            labs=registry.others(paths),
             exists=(paths.dotfile / "machines").is_dir(),
         )
 
@@ -99,6 +101,7 @@ def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = Tru
     if packages:
         hostpackages.ensure(lab, progress)
     engine = engine_of(lab, paths)
+    registry.remember(paths, lab)
     made.remember(paths, lab, engine.kind if engine else None)
     with progress.step("Secrets and keys") as step:
         step.note("generated" if labsecrets.ensure(paths, lab.secrets) else "as they were")
@@ -204,6 +207,7 @@ def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
                 else:
                     path.unlink()
                 removed.append(str(path))
+    registry.forget(paths.directory)
     return removed
 
 

@@ -51,6 +51,11 @@ class LabPaths:
         return self.state / "logs"
 
     @property
+    def made(self) -> Path:
+        """What the nodes were made as, as JSON; there from the first thing that is made to `labctl destroy`."""
+        return self.state / "made.json"
+
+    @property
     def checks(self) -> Path:
         """What the last verification compared, as JSON."""
         return self.state / "verify.json"

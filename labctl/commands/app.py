@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labctl.errors import LabError
+from labctl.errors import BadInput, LabError
 from labctl.paths import LabPaths, lab_directory
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Examples:
   labctl halt; labctl up           off and on again
   labctl destroy                   remove the lab, keep the images
   labctl -C ~/zed up               a lab in another directory
+  labctl list                      every lab of this machine
+  labctl --lab zed status          a lab by its name, from anywhere
 
 Exit status: 0 when it worked, 1 when it did not, 2 when what was asked for cannot be and nothing was changed.
 """
@@ -63,11 +65,20 @@ def common(
         Path | None,
         typer.Option("-C", "--directory", help="The lab's directory; by default LABCTL_DIR, or the current one."),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option("--lab", help="A lab by its name instead, wherever it is; see `labctl list`.")
+    ] = None,
     version: Annotated[  # noqa: ARG001 (its callback acts)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """What all verbs have in common."""
+    if name is not None:
+        if directory is not None:
+            raise BadInput("Both -C and --lab say which lab", "Leave one of the two out.")
+        from labctl import labs
+
+        directory = labs.directory_of(name)
     context.obj = LabPaths(lab_directory(directory))
 
 

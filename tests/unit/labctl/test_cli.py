@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl import cli, instances, operations
+from labctl import cli, instances, made, operations, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +126,8 @@ def test_describe_the_dashboard(
         (["explain", "demo-compute1"], 1, "Run `labctl up`."),
         (["console", "demo-compute1"], 1, "Run `labctl up`."),
         (["console", "demo-compute1", "--lines", "3"], 2, "--lines is for --log"),
+        (["-C", ".", "--lab", "x", "status"], 2, "Both -C and --lab say which lab"),
+        (["--lab", "x", "status"], 2, "There is no lab 'x' on this machine"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )
@@ -219,3 +221,32 @@ def test_console_as_json(labctl: Callable[..., tuple[int, str, str]], paths: Lab
     _, output, _ = labctl("-C", paths.directory, "console", "web", "--json", "--log")
     assert json.loads(output) == {"server": "web", "id": "1", "log": "\x1b[6nlast None\n\n"}
     assert a_server == []
+
+
+def test_list_and_lab(
+    labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, make_lab: Callable[..., Lab]
+) -> None:
+    assert labctl("list")[:2] == (0, "There is no lab. `labctl up` makes one in the current directory.\n")
+    paths.lab_yaml.write_text("name: vms\nprovider: libvirt\n", encoding="utf-8")
+    lab = make_lab(name="vms", provider="libvirt")
+    made.remember(paths, lab, None)
+    registry.remember(paths, lab)
+    head, row = labctl("list")[1].splitlines()
+    assert head.split() == ["NAME", "STATE", "NETWORK", "SINCE", "(UTC)", "DIRECTORY"]
+    assert (row.startswith("vms   no nodes  192.168.56.0/24  20"), row.endswith(str(paths.directory))) == (True, True)
+    (said,) = json.loads(labctl("list", "--json")[1])["labs"]
+    assert (said["name"], said["state"], said["directory"]) == ("vms", "no nodes", str(paths.directory))
+    assert json.loads(labctl("--lab", "vms", "describe", "--json")[1])["directory"] == str(paths.directory)
+
+
+def test_a_lab_beside_another_with_defaults(
+    labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    """Without a lab.yaml: what to write into one."""
+    made.remember(paths, make_lab(), None)
+    registry.remember(paths, make_lab())
+    status, _, errors = labctl("-C", tmp_path, "up")
+    assert (status, list(tmp_path.iterdir())) == (2, [paths.directory])
+    assert f"The name 'lab' is taken: the lab lab belongs to the lab in {paths.directory}; " in errors
+    assert f"Network 192.168.56.0/24 is taken by the lab lab in {paths.directory}" in errors
+    assert errors.endswith("destroy`:\n  name: lab2\n  network: 192.168.57.0/24\n")

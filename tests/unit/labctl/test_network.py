@@ -12,6 +12,7 @@ from labctl import network
 from labctl.containers import Container, OwnNetwork
 from labctl.errors import BadInput
 from labctl.network import Taken
+from labctl.registry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +132,7 @@ def test_networks_of_the_engine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("directory", "said"), [("/labs/a b", "the lab in /labs/a b; nothing was changed"), (None, "something else")]
+    ("directory", "said"), [("/labs/a b", "belongs to the lab in /labs/a b;"), (None, "belongs to something else;")]
 )
 @pytest.mark.parametrize("thing", ["container", "network"])
 def test_name_taken(
@@ -147,7 +148,7 @@ def test_name_taken(
         )
     assert f"'lab' is taken: the {thing} novalab-lab" in caught.value.message
     assert said in caught.value.message
-    assert str(caught.value).endswith("\n  name: lab2")
+    assert "\n  name: lab2" in str(caught.value)
 
 
 def test_names_of_this_lab_and_of_longer_ones_are_not_taken(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
@@ -162,3 +163,52 @@ def test_names_of_this_lab_and_of_longer_ones_are_not_taken(paths: LabPaths, mak
             Container("2", "novalab-lab-2-controller", "running", "/other"),
         ],
     )
+
+
+def entry(name: str, network: str, guests: str | None = None) -> Entry:
+    return Entry(name, f"/labs/{name}", "docker", network, guests, "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("other", "reason", "lines"),
+    [
+        (entry("lab", "10.1.0.0/16"), "The name 'lab' is taken: the lab lab belongs to the lab in /labs/lab", ["name"]),
+        (entry("a", "192.168.56.0/25"), "taken by the lab a in /labs/a (192.168.56.0/25)", ["network"]),
+        (entry("a", "10.1.0.0/16", "192.168.0.0/16"), "the instances of the lab a in /labs/a", ["network"]),
+        (
+            entry("a", "172.24.0.0/16"),
+            "172.24.4.0/24 overlaps the nodes' 172.24.0.0/16 of the lab a",
+            ["guest_network"],
+        ),
+        (entry("lab", "192.168.0.0/16"), "; Network 192.168.56.0/24 is taken by", ["name", "network"]),
+    ],
+)
+def test_other_labs(paths: LabPaths, make_lab: Callable[..., Lab], other: Entry, reason: str, lines: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        network.check(make_lab(), paths, host=[], labs=[other])
+    assert reason in caught.value.message
+    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[2:]] == lines
+
+
+def test_the_same_network_for_instances(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """It exists between the nodes of one lab only."""
+    network.check(make_lab(), paths, host=[], labs=[entry("a", "10.1.0.0/16", str(make_lab().guest_network))])
+
+
+def test_what_is_proposed_is_free_of_all_labs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    labs = [entry("lab", "192.168.56.0/24"), entry("lab2", "192.168.57.0/24", "192.168.58.0/24")]
+    with pytest.raises(BadInput) as caught:
+        network.check(make_lab(), paths, host=[], labs=labs)
+    assert str(caught.value).endswith("\n  name: lab3\n  network: 192.168.59.0/24")
+
+
+def test_network_of_a_lab_that_is_not_in_the_register(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """Name and network are both told of."""
+    own = OwnNetwork("novalab-lab", DEFAULT, "podman1", "/other")
+    with pytest.raises(BadInput) as caught:
+        network.check(make_lab(), paths, host=[Taken(DEFAULT, "a route", "podman1")], own=own)
+    assert str(caught.value).endswith("\n  name: lab2\n  network: 192.168.57.0/24")
+
+
+def test_instances_are_not_looked_at_without_neutron(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    network.check(make_lab(networking="none"), paths, host=[], labs=[entry("a", "172.24.0.0/16")])
