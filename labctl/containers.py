@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ class Container:
     """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word.
 
     created is the moment in ISO 8601, as the engine writes it.
+    since is when it was started or, when it does not run, when it ended; None when the engine does not know.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Container:
     state: str
     directory: str | None
     created: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,19 @@ def _inspect(engine: Engine, ids: Collection[str]) -> list[Container]:
     for item in json.loads(engine.run("container", "inspect", *sorted(ids))):
         marks = item.get("Config", {}).get("Labels") or {}
         name, state = item["Name"].removeprefix("/"), item["State"]["Status"].lower()
-        found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL), item.get("Created", "")))
+        since = _moment(item["State"].get("StartedAt" if state in ("running", "paused") else "FinishedAt"))
+        created = item.get("Created", "")
+        found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL), created, since))
     return sorted(found, key=lambda container: container.name)
+
+
+def _moment(text: object) -> datetime | None:
+    """What the engines write as a time, in nanoseconds; the year 1 means never."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.year > 1 else None
 
 
 def network(engine: Engine, name: str) -> OwnNetwork | None:

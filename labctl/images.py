@@ -14,14 +14,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from labctl import containers, engine, playbook
+from labctl import containers, engine, groups, playbook
 from labctl.description import Group, Lab, Release
 from labctl.engine import Engine
 from labctl.errors import LabError
 from labctl.labsecrets import write_private
 from labctl.paths import LabPaths, assets
 from labctl.progress import Progress, Step, cache_directory
-from labctl.yamlfile import read
 
 REPOSITORY = "localhost/novalab"
 Kind = Literal["node", "controller", "compute"]
@@ -36,7 +35,7 @@ _CONNECTIONS = {"podman": "containers.podman.podman", "docker": "community.docke
 
 def reference(lab: Lab, group: Group) -> str:
     """The image of a group's nodes, such as localhost/novalab-compute:trixie-0123456789ab."""
-    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, _roles(lab, group))}"
+    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, groups.roles(lab, group))}"
 
 
 def bare_reference(release: Release) -> str:
@@ -120,12 +119,6 @@ def _key(release: Release, roles: list[str] | None = None) -> str:
         digest.update(f"\0{file.relative_to(root)}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _roles(lab: Lab, group: Group) -> list[str]:
-    """The roles of a group in this lab, from the place where they are said."""
-    sets = read(assets() / "group_vars" / f"{group}.yml").data["lab_roles"]
-    return [str(role) for feature in lab.features for role in sets.get(feature, ())]
 
 
 def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:

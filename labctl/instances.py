@@ -2,19 +2,16 @@
 
 import json
 import os
-import re
 import sys
 import webbrowser
 from dataclasses import dataclass
 from typing import Any
 
-from labctl import playbook, sshkey
+from labctl import playbook, sshkey, text
 from labctl.description import Lab
 from labctl.errors import BadInput, LabError
 from labctl.paths import LabPaths
 from labctl.progress import Progress
-
-_STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -131,11 +128,6 @@ class Cloud:
             raise LabError(f"{where}: {error}", remedy) from error
 
 
-def printable(log: str) -> str:
-    """A console's log without what would steer the terminal that it is printed on."""
-    return _STEERING.sub("", log.replace("\r\n", "\n"))
-
-
 def open_browser(url: str) -> bool:
     """Open a URL where there is a display; whether a browser took it."""
     display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
@@ -151,7 +143,4 @@ def table(servers: list[dict[str, Any]]) -> str:
     """Servers as rows for people, as wide as their words."""
     rows = [("Server", "Host", "Address", "Console")]
     rows += [(row["name"], row["host"], ", ".join(row["addresses"]), row["console"]) for row in servers]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return text.table(rows)

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import jinja2
-
 from labctl.description import Lab, Node
 from labctl.errors import LabError
 from labctl.labsecrets import write_private
@@ -60,6 +58,8 @@ def from_json(text: str) -> dict[str, SshHost]:
 
 def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
     """The text of hosts.ini; nodes of which nothing is known stay out."""
+    import jinja2  # a tenth of a second that verbs which only look can do without
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(assets()),
         undefined=jinja2.StrictUndefined,

@@ -3,7 +3,9 @@
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from labctl.errors import LabError
 from labctl.paths import LabPaths
@@ -31,3 +33,16 @@ def held(paths: LabPaths, verb: str) -> Iterator[None]:
         stream.flush()
         yield
         stream.truncate(0)
+
+
+def holder(paths: LabPaths) -> str | None:
+    """Who works on the lab right now, such as "labctl up (process 42)"; None when nobody does.
+
+    The lock itself is not tried: that would make a labctl that starts in this moment believe it is taken.
+    """
+    try:
+        text = paths.lock.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    process = re.search(r"\(process (\d+)\)$", text)
+    return text if process and Path("/proc", process[1]).exists() else None

@@ -253,14 +253,6 @@ def ssh_hosts(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
     return Machines(lab, paths, engine.environment if engine else {}, lambda _: None).ssh_hosts()
 
 
-def states(lab: Lab, paths: LabPaths) -> dict[str, str]:
-    """Vagrant's word for the state of each node; not_created when there is no Vagrant or no lab yet."""
-    if not (paths.dotfile / "machines").is_dir():
-        return {node.name: "not_created" for node in lab.nodes}
-    engine = engine_of(lab, paths)
-    return Machines(lab, paths, engine.environment if engine else {}, lambda _: None).states()
-
-
 def service_list(paths: LabPaths, lab: Lab, *, options: str = "") -> str:
     """What `openstack compute service list` says on the controller. Raises LabError when it says nothing."""
     host = ssh_hosts(lab, paths)[lab.controller.name]

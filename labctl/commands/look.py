@@ -4,48 +4,74 @@ import json
 import os
 import shlex
 import sys
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.commands.app import Json, app, load
-from labctl.errors import LabError
+from labctl.errors import BadInput, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @app.command()
-def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show the nodes, and what Nova says about its services."""
+def status(
+    context: typer.Context,
+    seconds: Annotated[
+        float | None, typer.Argument(min=0.2, help="With --watch, how long to wait in between; 2 by default.")
+    ] = None,
+    units: Annotated[bool, typer.Option("--all", help="List every unit, also those that run.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the nodes, Nova's services and cells, servers, versions, what is used, and what is degraded since when.
+
+    Exit status: 0 when nothing is degraded, also of a lab that is off, paused or not made; 1 when something is. With
+    --watch and --json, each look is one line.
+
+    \b
+      labctl status --watch 5
+      labctl status --json | jq .degraded
+    """
+    from labctl import status as look
+    from labctl import statustext
+
     paths, lab = load(context)
-
-    from labctl import operations
-
-    states = operations.states(lab, paths)
-    services, problem = "", None
-    if states.get(lab.controller.name) == "running":
-        try:
-            services = operations.service_list(paths, lab, options="-f json" if as_json else "")
-        except LabError as error:
-            problem = error.message
-    if as_json:
-        rows = [{**node.model_dump(mode="json"), "state": states.get(node.name, "unknown")} for node in lab.nodes]
-        document = {
-            "lab": lab.name,
-            "directory": str(paths.directory),
-            "release": lab.release.value,
-            "provider": lab.provider,
-            "nodes": rows,
-            "services": json.loads(services) if services else None,
-            "problem": problem,
-        }
-        typer.echo(json.dumps(document, indent=2))
+    if seconds is not None and not watch:
+        raise BadInput(f"{seconds:g} is for --watch", f"Write: labctl status --watch {seconds:g}")
+    if not watch:
+        document = look.look(lab, paths)
+        typer.echo(json.dumps(document, indent=2) if as_json else statustext.render(document, units=units))
+        if document["degraded"]:
+            raise typer.Exit(1)
         return
-    typer.echo(f"Lab {lab.name} in {paths.directory}: OpenStack {lab.release}, provider {lab.provider}")
-    for node in lab.nodes:
-        typer.echo(f"  {node.name:<12} {node.address!s:<15} {states.get(node.name, 'unknown').replace('_', ' ')}")
-    if services:
-        typer.echo(services)
-    elif problem:
-        typer.echo(f"Nova says nothing: {problem}")
+
+    def words() -> str:
+        document = look.look(lab, paths)
+        return json.dumps(document) if as_json else statustext.render(document, units=units)
+
+    _repeat(words, 2.0 if seconds is None else seconds, live=not as_json)
+
+
+def _repeat(words: "Callable[[], str]", seconds: float, *, live: bool) -> None:
+    """Words again and again, on a terminal in the place of those before, until Ctrl-C."""
+    try:
+        if not (live and sys.stdout.isatty()):
+            while True:
+                typer.echo(words() + ("\n" if live else ""))
+                sys.stdout.flush()
+                time.sleep(seconds)
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(Text("looking ..."), screen=True, auto_refresh=False) as shown:
+            while True:
+                shown.update(Text(words()), refresh=True)
+                time.sleep(seconds)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

@@ -55,7 +55,7 @@ def console(
       labctl console demo-compute1
       labctl console demo-compute1 --log --lines 20
     """
-    from labctl import instances
+    from labctl import instances, text
 
     paths, lab = load(context)
     if lines is not None and not log:
@@ -67,7 +67,7 @@ def console(
     if as_json:
         typer.echo(json.dumps({"server": found.name, "id": found.id, **said}, indent=2))
     elif log:
-        typer.echo(instances.printable(said["log"]).rstrip("\n"))
+        typer.echo(text.printable(said["log"]).rstrip("\n"))
     else:
         typer.echo(said["url"])
         if not no_open:

@@ -111,7 +111,8 @@ def test_check_mode(lab: LiveLab) -> None:
 def test_status(lab: LiveLab) -> None:
     status = json.loads(lab.labctl("status", "--json").stdout)
     assert {node["name"]: node["state"] for node in status["nodes"]} == dict.fromkeys(NODES, "running")
-    assert {(row["Binary"], row["Host"]) for row in status["services"]} == FOUR_ROWS
+    assert {(row["binary"], row["host"]) for row in status["services"]} == FOUR_ROWS
+    assert (status["state"], status["degraded"], status["problems"]) == ("running", [], [])
 
 
 def test_verify_says_what_it_compared(lab: LiveLab) -> None:

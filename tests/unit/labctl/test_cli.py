@@ -120,6 +120,7 @@ def test_describe_the_dashboard(
             2,
             "labctl: There is no node 'compute7' in lab lab\nNodes: controller, compute1, compute2",
         ),
+        (["status", "5"], 2, "5 is for --watch"),
         (["verify"], 1, "Run `labctl up`."),
         (["image", "ensure", "--release", "yoga"], 2, "no release 'yoga'\nReleases: 2025.1 (epoxy), 2022.2 (zed)"),
         (["demo"], 1, "There is no lab in"),

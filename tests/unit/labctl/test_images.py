@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl import images
+from labctl import groups, images
 from labctl.engine import Engine
 from labctl.labfile import Release
 from labctl.paths import assets
@@ -30,7 +30,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "assets"
     for part in ("images", "group_vars", "roles", "playbooks"):
         shutil.copytree(assets() / part, copy / part)
-    monkeypatch.setattr(images, "assets", lambda: copy)
+    for module in (images, groups):
+        monkeypatch.setattr(module, "assets", lambda: copy)
     return copy
 
 

@@ -90,10 +90,6 @@ def test_no_network(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
     instances.preflight(make_lab(), paths)
 
 
-def test_nothing_steers_the_terminal() -> None:
-    assert instances.printable("a\r\nroot@a:~# \x1b[6n\x07b\tc") == "a\nroot@a:~# b\tc"
-
-
 def test_browser_only_with_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 

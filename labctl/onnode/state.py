@@ -1,0 +1,171 @@
+"""On a node: its units, what it uses of the machine, the versions of packages, and the cells where there are any.
+
+Prints one JSON object. What cannot be found out is null or missing in it; nothing is changed.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+CGROUPS = Path("/sys/fs/cgroup")
+PROPERTIES = (
+    "LoadState,ActiveState,SubState,Result,StateChangeTimestamp,ActiveEnterTimestamp,ActiveExitTimestamp,NRestarts"
+)
+CELLS = (
+    "SELECT c.name, c.uuid, c.disabled, (SELECT GROUP_CONCAT(h.host ORDER BY h.host) FROM host_mappings h"
+    " WHERE h.cell_id = c.id) FROM cell_mappings c ORDER BY c.name"
+)
+
+
+def said(*command: str) -> str | None:
+    """What a command prints, None when it fails or is not there."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def units(names: list[str]) -> list[dict[str, Any]]:
+    """The state of each unit that is asked for, and of all others that have failed.
+
+    since is in seconds since the epoch. A unit that is started again and again is not there since its last attempt: for
+    what is not active it is when the unit was last active, as far as it ever was.
+    """
+    wanted = [name if "." in name else f"{name}.service" for name in names]
+    failed = said("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--state=failed") or ""
+    wanted += [line.split()[0] for line in failed.splitlines() if line.split() and line.split()[0] not in wanted]
+    if not wanted:
+        return []
+    output = said("systemctl", "show", "--timestamp=unix", "-p", PROPERTIES, *wanted) or ""
+    found = []
+    for name, block in zip(wanted, output.strip().split("\n\n"), strict=False):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        entered = "ActiveEnterTimestamp" if values.get("ActiveState") == "active" else "ActiveExitTimestamp"
+        stamps = (values.get(key, "").removeprefix("@") for key in (entered, "StateChangeTimestamp"))
+        since = next((int(stamp) for stamp in stamps if stamp.isdigit() and int(stamp)), None)
+        found.append(
+            {
+                "unit": name.removesuffix(".service"),
+                "load": values.get("LoadState"),
+                "active": values.get("ActiveState"),
+                "sub": values.get("SubState"),
+                "result": values.get("Result"),
+                "since": since,
+                "restarts": int(values.get("NRestarts") or 0),
+            }
+        )
+    return found
+
+
+def numbers(path: Path) -> dict[str, int]:
+    """A file of names and numbers, empty when there is none."""
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.replace(":", " ").split()[:2] for line in lines)
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def memory() -> dict[str, int | None]:
+    """Bytes. used is the node's own, without the cache of files; total and available are the machine's.
+
+    In a container /proc/meminfo is that of the host, and what the node uses is in its cgroup.
+    """
+    machine = numbers(Path("/proc/meminfo"))
+    total, available = machine.get("MemTotal", 0) * 1024, machine.get("MemAvailable", 0) * 1024
+    second = numbers(CGROUPS / "memory.stat")
+    first = numbers(CGROUPS / "memory" / "memory.stat")
+    if "anon" in second and "shmem" in second:
+        used = second["anon"] + second["shmem"]
+    elif "total_rss" in first:
+        used = first["total_rss"] + first.get("total_shmem", 0)
+    else:  # the root of a hierarchy, in a virtual machine, has no figures of its own
+        used = total - available
+    return {"used": used, "total": total, "available": available}
+
+
+def processor_seconds() -> float | None:
+    """Processor time that the node has used since it was started."""
+    usage = numbers(CGROUPS / "cpu.stat").get("usage_usec")
+    if usage is not None:
+        return usage / 1e6
+    try:
+        return int((CGROUPS / "cpuacct" / "cpuacct.usage").read_text(encoding="ascii")) / 1e9
+    except (OSError, ValueError):
+        return None
+
+
+def booted() -> float:
+    """When the node's first process began, in seconds since the epoch; in a container /proc/uptime is the host's."""
+    fields = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    ticks = int(fields[19])  # starttime, proc(5)
+    uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def addresses() -> dict[str, list[str]]:
+    """The IPv4 addresses of each interface but the loopback."""
+    found: dict[str, list[str]] = {}
+    for link in json.loads(said("ip", "-j", "-4", "addr", "show") or "[]"):
+        local = [f"{entry['local']}/{entry['prefixlen']}" for entry in link.get("addr_info", [])]
+        if local and link["ifname"] != "lo":
+            found[link["ifname"]] = local
+    return found
+
+
+def packages(names: list[str]) -> dict[str, str]:
+    """The versions of those packages that are installed."""
+    command = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n", *names]
+    try:  # it ends with 1 when one is not known
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    except OSError:
+        return {}
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+
+
+def cells() -> list[dict[str, Any]] | None:
+    """Nova's cells with their hosts, by the local socket of MariaDB; None when it does not answer."""
+    output = said("mariadb", "--batch", "--skip-column-names", "--connect-timeout=3", "nova_api", "--execute", CELLS)
+    if output is None:
+        return None
+    rows = (line.split("\t") for line in output.splitlines())
+    return [
+        {
+            "name": name,
+            "uuid": uuid,
+            "disabled": disabled != "0",
+            "hosts": hosts.split(",") if hosts != "NULL" else [],
+        }
+        for name, uuid, disabled, hosts in rows
+    ]
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """units and packages are names; cells says whether this node has Nova's API database."""
+    disk = shutil.disk_usage("/")
+    result = {
+        "hostname": socket.gethostname(),
+        "time": time.time(),
+        "since": booted(),
+        "addresses": addresses(),
+        "units": units(arguments["units"]),
+        "memory": memory(),
+        "load": list(os.getloadavg()),
+        "processors": os.cpu_count(),
+        "processor_seconds": processor_seconds(),
+        "disk": {"total": disk.total, "used": disk.used, "free": disk.free},
+        "packages": packages(arguments["packages"]),
+    }
+    if arguments["cells"]:
+        result["cells"] = cells()
+    print(json.dumps(result))  # noqa: T201 (its answer)

@@ -1,0 +1,45 @@
+"""Words for people: tables, times, and what others have said without what would steer the terminal."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+_STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of as many words each, the first being the headings; columns are as wide as their words."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def span(seconds: float) -> str:
+    """A time in its largest unit: 40 s, 12 min, 3 h, 2 d."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def moment(value: datetime | None, now: datetime) -> str:
+    """A point of time as people read it, with how long ago it was; empty when it is not known."""
+    if value is None:
+        return ""
+    value, now = value.astimezone(UTC), now.astimezone(UTC)
+    day = "" if value.date() == now.date() else f"{value:%Y-%m-%d} "
+    return f"{day}{value:%H:%M:%S} ({span((now - value).total_seconds())})"
+
+
+def size(amount: float) -> str:
+    """Bytes in MiB or GiB."""
+    mebibytes = amount / 2**20
+    return f"{mebibytes:.0f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:.1f} GiB"
+
+
+def printable(text: str) -> str:
+    """A text without the characters that would steer the terminal on which it is printed."""
+    return _STEERING.sub("", text.replace("\r\n", "\n"))
