@@ -7,6 +7,7 @@ from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any, Protocol
 
+from labctl.errors import LabError
 from labctl.paths import LabPaths
 
 DIRECTORY_LABEL = "novalab.directory"
@@ -92,19 +93,34 @@ def _moment(text: object) -> datetime | None:
 
 
 def network(engine: Engine, name: str) -> OwnNetwork | None:
-    """The engine's network of a name; Podman and Docker Engine spell its properties differently."""
-    if name not in engine.run("network", "ls", "--format", "{{.Name}}").split():
-        return None
-    return _network(json.loads(engine.run("network", "inspect", name))[0])
+    """The engine's network of a name, None when there is none."""
+    return next((network for network in networks(engine) if network.name == name), None)
+
+
+def networks(engine: Engine) -> list[OwnNetwork]:
+    """Every network of the engine."""
+    return _networks(engine)
 
 
 def networks_of_all_labs(engine: Engine) -> list[OwnNetwork]:
     """Every network that a lab has made, whatever its directory."""
-    names = engine.run("network", "ls", "--filter", _ANY_LAB, "--format", "{{.Name}}").split()
-    return [_network(item) for item in json.loads(engine.run("network", "inspect", *sorted(names)))] if names else []
+    return _networks(engine, "--filter", _ANY_LAB)
+
+
+def _networks(engine: Engine, *options: str) -> list[OwnNetwork]:
+    """All in two calls; once more when somebody else's network goes away between the list and the look."""
+    for last in (False, False, True):
+        names = engine.run("network", "ls", *options, "--format", "{{.Name}}").split()
+        try:
+            return [_network(item) for item in json.loads(engine.run("network", "inspect", *names))] if names else []
+        except LabError:
+            if last:
+                raise
+    return []
 
 
 def _network(item: dict[str, Any]) -> OwnNetwork:
+    """Podman and Docker Engine spell a network's properties differently."""
     name = str(item.get("name") or item.get("Name"))
     marks = item.get("labels") or item.get("Labels") or {}
     interface = item.get("network_interface") or (f"br-{item['Id'][:12]}" if "Id" in item else None)

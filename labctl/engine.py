@@ -53,9 +53,7 @@ class Engine:
 
     def networks(self) -> list[containers.OwnNetwork]:
         """Every network of the engine."""
-        names = self.run("network", "ls", "--format", "{{.Name}}").split()
-        found = (containers.network(self, name) for name in names)
-        return [network for network in found if network is not None]
+        return containers.networks(self)
 
     def ensure_network(self, name: str, subnet: IPv4Network, *, labels: Mapping[str, str]) -> None:
         """Make the network unless it is there; one of another range, which no node uses any more, is made anew."""

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from labctl.description import Lab, Node
 from labctl.errors import LabError
 from labctl.labsecrets import write_private
 from labctl.paths import LabPaths, assets
+
+_CONTAINER_PORT = 22
+_CONTAINER_USER = "vagrant"  # made by images/node.sh
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,16 @@ class SshHost:
         for option in options:
             line += ["-o", option]
         return [*line, f"{self.user}@{self.host}", *arguments]
+
+
+def of_container(node: Node, paths: LabPaths) -> SshHost:
+    """How a container is reached: at its own address, which the host has a route to. Vagrant is told the same."""
+    return SshHost(str(node.address), _CONTAINER_PORT, _CONTAINER_USER, str(paths.ssh_key))
+
+
+def of_containers(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
+    """How the nodes of a lab in containers are reached."""
+    return {node.name: of_container(node, paths) for node in lab.nodes}
 
 
 def from_ssh_config(text: str) -> dict[str, SshHost]:
@@ -97,8 +111,9 @@ def write(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> bool:
 def wait_for_ssh(hosts: Mapping[str, SshHost], *, timeout: float = 120.0) -> None:
     """Wait until every node can be logged in to. Raises LabError with the last words of ssh after timeout seconds."""
     end = time.monotonic() + timeout
-    for name, host in hosts.items():
-        problem = _try(host, end)
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+        problems = list(pool.map(lambda host: _try(host, end), hosts.values()))
+    for (name, host), problem in zip(hosts.items(), problems, strict=True):
         if problem is not None:
             raise LabError(
                 f"{name} ({host.host} port {host.port}) does not answer by ssh within {timeout:.0f} s: {problem}",

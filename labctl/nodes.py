@@ -1,4 +1,4 @@
-"""Bring up, stop and remove the nodes, from whatever state an earlier run has left them in."""
+"""Put right and remove the nodes, from whatever state an earlier run has left them in."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -44,14 +44,6 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
             vagrant.forget(paths, node.name, lab.provider)
         running = running and container is not None and container.state == "running"
     return running
-
-
-def up(lab: Lab, paths: LabPaths, machines: Machines, engine: Engine | None, report: Report) -> None:
-    """Create or start the nodes; those that run stay as they are."""
-    if engine is not None and recover(lab, paths, engine, report):
-        report("all nodes run")
-        return
-    machines.up()
 
 
 def remove(

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,13 @@ def preflight(lab: Lab, paths: LabPaths) -> None:
     imagefiles.check(lab.images, paths)
     with _engine_if_any(lab) as engine:
         made.check(paths, lab, engine.kind if engine else None)
-        known = [(item.name, item.subnet) for item in engine.networks()] if engine else []
+        known = engine.networks() if engine else []
         network.check(
             lab,
             paths,
             host=network.of_host(),
-            engine=network.of_engine(known, lab.network_name),
-            own=containers.network(engine, lab.network_name) if engine else None,
+            engine=network.of_engine([(item.name, item.subnet) for item in known], lab.network_name),
+            own=next((item for item in known if item.name == lab.network_name), None),
             containers=containers.find(engine, prefix=lab.container_prefix, paths=paths) if engine else (),
             labs=registry.others(paths),
             exists=(paths.dotfile / "machines").is_dir(),
@@ -96,7 +96,15 @@ def engine_of(lab: Lab, paths: LabPaths) -> Engine | None:
     return find(lab.engine, paths)
 
 
-def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = True) -> Engine | None:
+@dataclass(frozen=True)
+class Ground:
+    """What the nodes stand on: the engine, None for virtual machines, and whether all of them run already."""
+
+    engine: Engine | None
+    running: bool = False
+
+
+def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = True) -> Ground:
     """Make everything that the nodes need: host packages, network, images, secrets and keys. What is there stays."""
     if packages:
         hostpackages.ensure(lab, progress)
@@ -107,15 +115,17 @@ def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = Tru
         step.note("generated" if labsecrets.ensure(paths, lab.secrets) else "as they were")
         if engine is not None:
             sshkey.ensure(paths)
-    if engine is not None:
-        with progress.step("Network") as step:
-            step.note(f"{lab.network_name} {lab.network}")
-            engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
-        nodes.recover(lab, paths, engine, progress.write, inside=not packages)
-        present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
-        if not present.issuperset(lab.container(node) for node in lab.nodes):
-            images.ensure(lab, engine, paths, progress, network=lab.network_name)
-    return engine
+    if engine is None:
+        return Ground(None)
+    with progress.step("Network") as step:
+        step.note(f"{lab.network_name} {lab.network}")
+        engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
+    if nodes.recover(lab, paths, engine, progress.write, inside=not packages):
+        return Ground(engine, running=True)
+    present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
+    if not present.issuperset(lab.container(node) for node in lab.nodes):
+        images.ensure(lab, engine, paths, progress, network=lab.network_name)
+    return Ground(engine)
 
 
 def image(lab: Lab, kind: images.Kind, paths: LabPaths, progress: Progress) -> str:
@@ -131,11 +141,14 @@ def image(lab: Lab, kind: images.Kind, paths: LabPaths, progress: Progress) -> s
 def up(lab: Lab, paths: LabPaths, progress: Progress) -> Outcome:
     """Everything, from an empty machine to a verified lab. Raises LabError at the first step that fails."""
     start = time.monotonic()
-    engine = setup(lab, paths, progress)
+    ground = setup(lab, paths, progress)
     with progress.step("Nodes") as step:
-        machines = Machines(lab, paths, engine.environment if engine else {}, step.detail)
-        nodes.up(lab, paths, machines, engine, step.note)
-        hosts = machines.ssh_hosts()
+        if ground.running:
+            step.note("all nodes run")
+        else:
+            machines = Machines(lab, paths, ground.engine.environment if ground.engine else {}, step.detail)
+            machines.up()
+        hosts = inventory.of_containers(lab, paths) if ground.engine else machines.ssh_hosts()
         inventory.write(lab, paths, hosts)
         inventory.wait_for_ssh(hosts)
     results = playbook.run(
@@ -237,6 +250,7 @@ def describe(lab: Lab, paths: LabPaths) -> dict[str, Any]:
 
 def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> dict[str, Any]:
     result = {**node.model_dump(mode="json"), "container": lab.container(node), "image": "none", "create_args": []}
+    result["ssh"] = asdict(inventory.of_container(node, paths)) if lab.provider == "docker" else None
     if engine is not None:
         arguments = engine.node_arguments(lab.network_name, node.address, paths.ssh_public_key)
         result["image"] = images.reference(lab, node.group)
@@ -245,7 +259,7 @@ def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> d
 
 
 def ssh_hosts(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
-    """How to reach the nodes: as noted when they came up, else as Vagrant says."""
+    """How to reach the nodes: as noted when they came up, else as Vagrant says, which takes seconds."""
     noted = inventory.known(paths)
     if all(node.name in noted for node in lab.nodes):
         return noted

@@ -97,6 +97,7 @@ def test_describe(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) 
         "container": "novalab-zed-compute1",
         "image": "none",
         "create_args": [],
+        "ssh": None,
     }
 
 

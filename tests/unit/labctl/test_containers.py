@@ -10,6 +10,7 @@ import pytest
 
 from labctl import containers
 from labctl.containers import Container, OwnNetwork
+from labctl.errors import LabError
 
 if TYPE_CHECKING:
     from labctl.paths import LabPaths
@@ -63,8 +64,34 @@ def test_inspected_network(
 
 
 def test_a_network_that_is_not_there() -> None:
-    engine = FakeEngine({("network", "ls"): "novalab-lab2\n"})
+    item = {**PODMAN, "name": "novalab-lab2"}
+    engine = FakeEngine({("network", "ls"): "novalab-lab2\n", ("network", "inspect"): json.dumps([item])})
     assert containers.network(engine, "novalab-lab") is None
+
+
+def test_a_network_that_goes_away_meanwhile() -> None:
+    class Engine(FakeEngine):
+        def run(self, *arguments: str) -> str:
+            said = super().run(*arguments)
+            if "gone" in arguments:
+                self.answers[("network", "ls")] = "novalab-lab\n"
+                raise LabError("no such network: gone")
+            return said
+
+    engine = Engine({("network", "ls"): "novalab-lab\ngone\n", ("network", "inspect"): json.dumps([PODMAN])})
+    assert [network.name for network in containers.networks(engine)] == ["novalab-lab"]
+    assert engine.calls.count(("network", "inspect", "novalab-lab")) == 1
+
+
+def test_networks_that_cannot_be_looked_at() -> None:
+    class Engine(FakeEngine):
+        def run(self, *arguments: str) -> str:
+            if arguments[1] == "inspect":
+                raise LabError("the engine is broken")
+            return super().run(*arguments)
+
+    with pytest.raises(LabError, match="the engine is broken"):
+        containers.networks(Engine({("network", "ls"): "novalab-lab\n"}))
 
 
 def test_inspected_containers(paths: LabPaths) -> None:

@@ -168,7 +168,10 @@ def test_no_engine_works(
     ],
 )
 def test_network_is_made_as_described(monkeypatch: pytest.MonkeyPatch, name: str, subnet: str, done: list[str]) -> None:
-    answers = {"ls": "novalab-lab\n", "inspect": '[{"subnets": [{"subnet": "192.168.56.0/24"}]}]'}
+    answers = {
+        "ls": "novalab-lab\n",
+        "inspect": '[{"name": "novalab-lab", "subnets": [{"subnet": "192.168.56.0/24"}]}]',
+    }
     calls: list[tuple[str, ...]] = []
 
     def run(_: Engine, *arguments: str) -> str:

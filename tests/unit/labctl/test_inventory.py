@@ -54,6 +54,14 @@ def test_output_of_vagrant() -> None:
     assert inventory.from_ssh_config(SSH_CONFIG) == HOSTS
 
 
+def test_containers_are_reached_at_their_own_addresses(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    hosts = inventory.of_containers(make_lab(computes=1), paths)
+    assert hosts == {
+        "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key)),
+        "compute1": SshHost("192.168.56.21", 22, "vagrant", str(paths.ssh_key)),
+    }
+
+
 def test_hand_over_by_the_vagrantfile() -> None:
     text = '{"compute1": {"host": "127.0.0.1", "port": "2222", "user": "root", "key": ""}}'
     assert inventory.from_json(text) == {"compute1": HOSTS["compute1"]}
