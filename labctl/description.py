@@ -1,7 +1,7 @@
 """The description of a lab, with every choice made: what lab.yaml says, and defaults for what it leaves out."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -95,6 +95,10 @@ class Lab(BaseModel):
     def computes(self) -> tuple[Node, ...]:
         """The computes."""
         return self.nodes[1:]
+
+    def with_nodes(self, nodes: Iterable[Node]) -> "Lab":
+        """The lab with more nodes than it describes."""
+        return self.model_copy(update={"nodes": (*self.nodes, *nodes)})
 
     def node(self, name: str) -> Node:
         """The node of a name. Raises BadInput when there is none."""

@@ -102,6 +102,11 @@ class Cloud:
             raise BadInput(f"{len(found)} servers are named {wanted!r}", f"Say which by its id: {ids}")
         return found[0]
 
+    def on(self, host: str) -> list[Server]:
+        """The servers on a compute, in all projects, running or not."""
+        listed = self._ask(lambda: list(self._compute.servers(all_projects=True, compute_host=host)))
+        return [Server(server.id, server.name, server.status) for server in listed]
+
     def console_url(self, server: Server) -> str:
         """Where a browser shows the server's screen, for as long as Nova's token is valid (10 minutes)."""
         console = self._ask(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from labctl import containers, vagrant
 from labctl.containers import Container, Engine
-from labctl.description import Lab
+from labctl.description import Lab, Node
 from labctl.paths import LabPaths
 from labctl.vagrant import Machines
 
@@ -15,8 +15,8 @@ Report = Callable[[str], None]
 _SOUND = ("running", "exited", "stopped")
 
 
-def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside: bool = False) -> bool:
-    """Make Vagrant's memory and the engine's containers agree. Returns whether all nodes already run.
+def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside: bool = False) -> list[str]:
+    """Make Vagrant's memory and the engine's containers agree. Returns the names of the nodes that do not run.
 
     Vagrant notes the container's id after `docker run`: a run that is killed in between leaves a container that Vagrant
     does not know and whose name it cannot use again, or the note "preparing". Such a container is new and empty.
@@ -28,7 +28,7 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
         if container.directory == str(paths.directory)
     ]
     found = {container.name: container for container in mine}
-    running = True
+    idle = []
     for node in lab.nodes:
         container = found.get(lab.container(node))
         known = vagrant.machine_id(paths, node.name, lab.provider)
@@ -42,8 +42,20 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
             container = None
         if container is None and known is not None and not inside:
             vagrant.forget(paths, node.name, lab.provider)
-        running = running and container is not None and container.state == "running"
-    return running
+        if container is None or container.state != "running":
+            idle.append(node.name)
+    return idle
+
+
+def remove_one(lab: Lab, node: Node, paths: LabPaths, machines: Machines, engine: Engine | None) -> None:
+    """Remove a node that leaves, and Vagrant's memory of it; what is gone already is no trouble."""
+    if engine is not None:
+        for container in containers.find(engine, prefix=lab.container_prefix, paths=paths):
+            if container.directory == str(paths.directory) and container.name == lab.container(node):
+                _remove(container, engine)
+    elif vagrant.machine_id(paths, node.name, lab.provider) is not None:
+        machines.destroy(node.name)
+    shutil.rmtree(vagrant.machine_directory(paths, node.name, lab.provider).parent, ignore_errors=True)
 
 
 def remove(
@@ -59,11 +71,15 @@ def remove(
         for container in containers.find(engine, prefix=lab.container_prefix, paths=paths):
             if container.directory == str(paths.directory):
                 report(f"removing {container.name}")
-                if container.state == "running":
-                    engine.run("kill", container.id)
-                engine.run("rm", "--force", "--volumes", container.id)
+                _remove(container, engine)
                 removed.append(container.name)
     if machines is not None and (paths.dotfile / "machines").is_dir():
         machines.destroy()
     shutil.rmtree(paths.dotfile, ignore_errors=True)
     return removed
+
+
+def _remove(container: Container, engine: Engine) -> None:
+    if container.state == "running":
+        engine.run("kill", container.id)
+    engine.run("rm", "--force", "--volumes", container.id)

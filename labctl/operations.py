@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,12 @@ from labctl import (
     images,
     inventory,
     labsecrets,
+    leaving,
     made,
     network,
     nodes,
     playbook,
+    reconcile,
     registry,
     sshkey,
 )
@@ -31,6 +33,7 @@ from labctl.engine import Engine, find
 from labctl.errors import BadInput, LabError
 from labctl.inventory import SshHost
 from labctl.paths import LabPaths
+from labctl.plan import Plan
 from labctl.progress import Progress
 from labctl.vagrant import Machines
 
@@ -51,11 +54,16 @@ def log_path(paths: LabPaths, verb: str) -> Path:
     return paths.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{verb}.log"
 
 
-def preflight(lab: Lab, paths: LabPaths) -> None:
-    """Refuse what cannot be. Raises BadInput; nothing is changed, not even in the lab's directory."""
+def preflight(lab: Lab, paths: LabPaths, *, evict: bool = False, remove: bool = False) -> Plan:
+    """What has to be done, or is refused. Raises BadInput for what else cannot be.
+
+    Nothing is changed, not even in the lab's directory. Nodes may leave only with remove.
+    """
     imagefiles.check(lab.images, paths)
     with _engine_if_any(lab) as engine:
-        made.check(paths, lab, engine.kind if engine else None)
+        plan = reconcile.plan(lab, paths, engine, evict=evict, remove=remove)
+        if plan.refusals:
+            return plan
         known = engine.networks() if engine else []
         network.check(
             lab,
@@ -67,6 +75,7 @@ def preflight(lab: Lab, paths: LabPaths) -> None:
             labs=registry.others(paths),
             exists=(paths.dotfile / "machines").is_dir(),
         )
+    return plan
 
 
 @contextlib.contextmanager
@@ -98,34 +107,46 @@ def engine_of(lab: Lab, paths: LabPaths) -> Engine | None:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the nodes stand on: the engine, None for virtual machines, and whether all of them run already."""
+    """What the nodes stand on: the engine, None for virtual machines, and the names of the nodes that do not run yet.
+
+    Of virtual machines Vagrant knows which run; all are named.
+    """
 
     engine: Engine | None
-    running: bool = False
+    idle: tuple[str, ...]
 
 
-def setup(lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = True) -> Ground:
-    """Make everything that the nodes need: host packages, network, images, secrets and keys. What is there stays."""
+def setup(
+    lab: Lab, paths: LabPaths, progress: Progress, *, packages: bool = True, leaving: Iterable[str] = ()
+) -> Ground:
+    """Make everything that the nodes need: host packages, network, images, secrets and keys. What is there stays.
+
+    leaving has nodes that are there and that the lab does not describe.
+    """
     if packages:
         hostpackages.ensure(lab, progress)
     engine = engine_of(lab, paths)
     registry.remember(paths, lab)
-    made.remember(paths, lab, engine.kind if engine else None)
+    made.remember(paths, lab, engine.kind if engine else None, leaving=leaving)
     with progress.step("Secrets and keys") as step:
-        step.note("generated" if labsecrets.ensure(paths, lab.secrets) else "as they were")
+        if labsecrets.ensure(paths, lab.secrets):
+            made.forget_software(paths)
+            step.note("written")
+        else:
+            step.note("as they were")
         if engine is not None:
             sshkey.ensure(paths)
     if engine is None:
-        return Ground(None)
+        return Ground(None, tuple(node.name for node in lab.nodes))
     with progress.step("Network") as step:
         step.note(f"{lab.network_name} {lab.network}")
         engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
-    if nodes.recover(lab, paths, engine, progress.write, inside=not packages):
-        return Ground(engine, running=True)
-    present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
-    if not present.issuperset(lab.container(node) for node in lab.nodes):
-        images.ensure(lab, engine, paths, progress, network=lab.network_name)
-    return Ground(engine)
+    idle = nodes.recover(lab, paths, engine, progress.write, inside=not packages)
+    if idle:
+        present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
+        if not present.issuperset(lab.container(node) for node in lab.nodes):
+            images.ensure(lab, engine, paths, progress, network=lab.network_name)
+    return Ground(engine, tuple(idle))
 
 
 def image(lab: Lab, kind: images.Kind, paths: LabPaths, progress: Progress) -> str:
@@ -138,22 +159,35 @@ def image(lab: Lab, kind: images.Kind, paths: LabPaths, progress: Progress) -> s
     return images.ensure_kind(lab, kind, engine, paths, progress)
 
 
-def up(lab: Lab, paths: LabPaths, progress: Progress) -> Outcome:
-    """Everything, from an empty machine to a verified lab. Raises LabError at the first step that fails."""
+def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan) -> Outcome:
+    """Everything, from an empty machine to a verified lab. Raises LabError at the first step that fails.
+
+    plan is that of preflight, nothing of it refused.
+    """
     start = time.monotonic()
-    ground = setup(lab, paths, progress)
+    ground = setup(lab, paths, progress, leaving=(*plan.leaving, *plan.returning))
+    made.forget_software(paths)
     with progress.step("Nodes") as step:
-        if ground.running:
-            step.note("all nodes run")
-        else:
+        if ground.idle:
             machines = Machines(lab, paths, ground.engine.environment if ground.engine else {}, step.detail)
-            machines.up()
+            machines.up(ground.idle)
+        else:
+            step.note("all nodes run")
         hosts = inventory.of_containers(lab, paths) if ground.engine else machines.ssh_hosts()
-        inventory.write(lab, paths, hosts)
+        if not plan.leaving:
+            inventory.write(lab, paths, hosts)
         inventory.wait_for_ssh(hosts)
+    reconcile.settle(lab, paths, progress, plan, ground.engine, hosts)
     results = playbook.run(
-        "site.yaml", paths=paths, inventory=paths.hosts_ini, progress=progress, title="Software and verification"
+        "site.yaml",
+        paths=paths,
+        inventory=paths.hosts_ini,
+        progress=progress,
+        title="Computes and verification" if plan.local else "Software and verification",
+        # The verification looks at the controller all the same.
+        skip="controller,network" if plan.local else None,
     )
+    made.remember_software(paths, lab)
     return Outcome(results, service_list(paths, lab), time.monotonic() - start)
 
 
@@ -196,7 +230,7 @@ def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
     removed: list[str] = []
     before = made.provider(paths)
     if before not in (None, "docker"):
-        made.check(paths, lab)
+        reconcile.plan(lab, paths, None).check(paths)
     with _engine_if_any(lab, needed=before == "docker") as engine:
         with progress.step("Nodes") as step:
             try:
@@ -245,6 +279,8 @@ def describe(lab: Lab, paths: LabPaths) -> dict[str, Any]:
         "engine": engine.kind if engine else None,
         "environment": engine.environment if engine else {},
         "nodes": [_describe(node, lab, paths, engine) for node in lab.nodes],
+        # They are machines of this lab until `labctl up` has removed them.
+        "leaving": [_describe(node, lab, paths, engine) for node in leaving.find(lab, made.nodes(paths))],
     }
 
 

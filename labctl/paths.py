@@ -51,6 +51,11 @@ class LabPaths:
         return self.state / "logs"
 
     @property
+    def software(self) -> Path:
+        """What of lab.yaml is on the nodes, as JSON; there when the last `labctl up` has come to its end."""
+        return self.state / "software.json"
+
+    @property
     def made(self) -> Path:
         """What the nodes were made as, as JSON; there from the first thing that is made to `labctl destroy`."""
         return self.state / "made.json"

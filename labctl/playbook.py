@@ -64,9 +64,13 @@ def run(
     progress: Progress,
     title: str,
     tags: str | None = None,
+    skip: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> PlaybookResult:
-    """Run a playbook of the collection on an inventory. Raises PlaybookFailed with node, task and message."""
+    """Run a playbook of the collection on an inventory. Raises PlaybookFailed with node, task and message.
+
+    tags are those of the tasks that run, skip those of the ones that do not; one of the two may be given.
+    """
     root = assets()
     command = [
         *(sys.executable, "-m", "ansible_runner", "run", str(paths.runner), "--json"),
@@ -74,6 +78,7 @@ def run(
         # Else it would keep the tags of one run for the next.
         *("--omit-env-files", "--rotate-artifacts", str(_KEPT)),
         *(("--cmdline", f"--tags {tags}") if tags else ()),
+        *(("--cmdline", f"--skip-tags {skip}") if skip else ()),
     ]
     scripts = Path(sys.executable).parent
     child_environment = {

@@ -117,9 +117,9 @@ class Progress:
             with self._shown(step):
                 yield step
         except BaseException:
-            self._end(step.ending("failed after"))
+            self.say(step.ending("failed after"))
             raise
-        self._end(step.ending("done in"))
+        self.say(step.ending("done in"))
         self._remember(title, step.elapsed)
 
     def write(self, text: str) -> None:
@@ -129,14 +129,15 @@ class Progress:
             self._log.write("".join(f"{moment} {line}\n" for line in text.splitlines() or [""]))
             self._log.flush()
 
+    def say(self, text: str) -> None:
+        """A line for everybody: people and the log."""
+        self.write(text)
+        self._console.print(text, markup=False)
+
     def tell(self, text: str) -> None:
         """A line for where there is no terminal; a terminal has the live line."""
         if not self._console.is_terminal:
             self._console.print(text, markup=False)
-
-    def _end(self, text: str) -> None:
-        self.write(text)
-        self._console.print(text, markup=False)
 
     @contextlib.contextmanager
     def _shown(self, step: Step) -> Iterator[None]:

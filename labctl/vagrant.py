@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,17 +51,20 @@ class Machines:
             "LABCTL_INVENTORY": "skip",
         }
 
-    def up(self) -> None:
-        """Create or start every node and wait until ssh answers. Raises LabError with Vagrant's own message."""
-        self._run("vagrant up", lambda vagrant: vagrant.up(provider=self._lab.provider, stream_output=True))
+    def up(self, names: Iterable[str]) -> None:
+        """Create or start nodes and wait until ssh answers. Raises LabError with Vagrant's own message."""
+        nodes = _pattern(names)
+        self._run(
+            "vagrant up", lambda vagrant: vagrant.up(vm_name=nodes, provider=self._lab.provider, stream_output=True)
+        )
 
     def halt(self) -> None:
         """Shut every node down, computes first."""
         self._run("vagrant halt", lambda vagrant: vagrant.halt())
 
-    def destroy(self) -> None:
-        """Remove every node that is described now, and Vagrant's memory of it."""
-        self._run("vagrant destroy", lambda vagrant: vagrant.destroy())
+    def destroy(self, name: str | None = None) -> None:
+        """Remove a node, or every one that is described now or leaves, and Vagrant's memory of it."""
+        self._run("vagrant destroy", lambda vagrant: vagrant.destroy(vm_name=name))
 
     def states(self) -> dict[str, str]:
         """Vagrant's word for the state of each node: running, stopped, poweroff, not_created, ..."""
@@ -74,9 +77,10 @@ class Machines:
         return found
 
     def ssh_hosts(self) -> dict[str, SshHost]:
-        """How to reach each node. Raises LabError when a node is not running."""
+        """How to reach each node of the lab. Raises LabError when one is not running."""
         text: list[str] = []
-        self._run("vagrant ssh-config", lambda vagrant: text.append(vagrant.ssh_config()))
+        nodes = _pattern(node.name for node in self._lab.nodes)
+        self._run("vagrant ssh-config", lambda vagrant: text.append(vagrant.ssh_config(vm_name=nodes)))
         return inventory.from_ssh_config(text[0])
 
     def _run(self, title: str, action: Callable[[Any], Iterator[str] | None]) -> None:
@@ -111,6 +115,11 @@ class Machines:
             for line in _whole(sink).splitlines():
                 self._report(line)
         return None
+
+
+def _pattern(names: Iterable[str]) -> str:
+    """Nodes for Vagrant's command line, where python-vagrant has room for one word; without it all are meant."""
+    return f"/^({'|'.join(names)})$/"
 
 
 def _into(sink: IO[str]) -> Callable[[], contextlib.AbstractContextManager[IO[str]]]:

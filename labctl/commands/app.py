@@ -96,7 +96,7 @@ def checked(context: typer.Context) -> "tuple[LabPaths, Lab]":
 
     from labctl import operations
 
-    operations.preflight(lab, paths)
+    operations.preflight(lab, paths).check(paths)
     return paths, lab
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labctl.commands.app import Json, app, checked, load, working
+from labctl.commands.plan import Evict, show
 from labctl.paths import LabPaths
 
 if TYPE_CHECKING:
@@ -40,22 +41,48 @@ def setup(
 
 
 @app.command()
-def up(context: typer.Context, as_json: Json = False) -> None:
-    """Bring the lab up: from an empty machine, from a half-made lab, or after `labctl halt`.
+def up(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, as `labctl plan`.")] = False,
+    evict: Evict = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the lab up: from an empty machine, from a half-made lab, after `labctl halt`, or after an edit of lab.yaml.
 
     It ends with a verification and prints what Nova itself says. Repeated on a running lab it changes nothing.
     """
-    paths, lab = checked(context)
+    paths, lab = load(context)
 
     from labctl import operations
 
+    plan = operations.preflight(lab, paths, evict=evict, remove=True)
+    if dry_run:
+        show(plan, lab, paths, as_json=as_json)
+        return
+    plan.check(paths)
     with working(paths, "up", quiet_output=as_json) as progress:
-        outcome = operations.up(lab, paths, progress)
+        for line in plan.lines() if plan.due else ():
+            progress.say(line)
+        outcome = operations.up(lab, paths, progress, plan)
         services = operations.service_list(paths, lab, options="-f json") if as_json else ""
     if as_json:
-        typer.echo(json.dumps(_outcome(outcome, paths, lab, services), indent=2))
+        document = {**_outcome(outcome, paths, lab, services), "plan": plan.document()["changes"]}
+        typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo(_farewell(outcome, paths, lab))
+
+
+@app.command()
+def plan(context: typer.Context, evict: Evict = False, as_json: Json = False) -> None:
+    """Say what `labctl up` would create, start, change and remove after an edit of lab.yaml. Nothing is changed.
+
+    Exit status 2 when something of it cannot be done, with the reason and the way that works.
+    """
+    paths, lab = load(context)
+
+    from labctl import operations
+
+    show(operations.preflight(lab, paths, evict=evict, remove=True), lab, paths, as_json=as_json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 try:
-    from keystoneauth1.exceptions import ClientException
+    from keystoneauth1.exceptions import ClientException, ConnectFailure
     from openstack.config import OpenStackConfig
     from openstack.connection import Connection
     from openstack.exceptions import SDKException
@@ -23,6 +23,8 @@ except ImportError as error:
     SDK_ERROR = str(error)
     ERRORS = ()
 
+# The description of ports that are made for a server and belong to it, which Neutron does not know.
+PORT_MARK = "made for a server"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "clouds_file": {"type": "path", "required": True},
     "cloud": {"type": "str", "required": True},
@@ -38,6 +40,13 @@ def connect(module: AnsibleModule) -> Connection:
     more: dict[str, Any] = {"auth": {"project_name": parameters["project"]}} if parameters["project"] else {}
     config = OpenStackConfig(config_files=[parameters["clouds_file"]], load_envvars=False)
     return Connection(config=config.get_one(cloud=parameters["cloud"], **more))
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether an error is that of services which are about to start: nobody listens, or a server's error."""
+    # The SDK's word for it, then keystoneauth's.
+    status = getattr(error, "status_code", None) or getattr(error, "http_status", None) or 0
+    return isinstance(error, ConnectFailure) or status >= 500
 
 
 def raise_for(answer: Any) -> None:

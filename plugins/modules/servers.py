@@ -190,7 +190,7 @@ class Cloud:
 
     def make_port(self, name: str, network: str, security_groups: list[str]) -> Any:
         return self.connection.network.create_port(
-            name=name, network_id=network, security_group_ids=security_groups, description="made for a server"
+            name=name, network_id=network, security_group_ids=security_groups, description=cloud.PORT_MARK
         )
 
     def make_server(self, **body: Any) -> str:

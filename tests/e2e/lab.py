@@ -103,11 +103,11 @@ class LiveLab:
             if (row["Status"], row["State"]) == ("enabled", "up")
         }
 
-    def up_until(self, pattern: str) -> str:
+    def up_until(self, pattern: str, *options: str) -> str:
         """Start `labctl up`, kill its process group when a line of its output matches, and return the output."""
         output = ""
         with subprocess.Popen(
-            [str(SCRIPTS / "labctl"), "up"],
+            [str(SCRIPTS / "labctl"), "up", *options],
             cwd=CHECKOUT,
             env=self.environment,
             stdin=subprocess.DEVNULL,

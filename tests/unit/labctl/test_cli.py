@@ -71,8 +71,27 @@ def test_a_lab_that_is_another_one_now(
     monkeypatch.setenv("LABCTL_DIR", str(paths.directory))
     status, output, errors = labctl("up")
     assert (status, output) == (2, "")
-    assert "release was 2022.2, now 2025.1; no longer described: compute9" in errors
+    assert "  release was 2022.2, now 2025.1: " in errors
+    assert "  computes was 3, now 2: " in errors
     assert not paths.lock.exists()
+
+
+@pytest.mark.parametrize("verb", [["plan"], ["up", "--dry-run"]])
+def test_a_plan(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, verb: list[str]) -> None:
+    """Nothing is changed, whether it can be done or not."""
+    status, output, errors = labctl("-C", paths.directory, *verb)
+    assert (status, errors, list(paths.directory.iterdir())) == (0, "", [])
+    assert output.splitlines()[:2] == [
+        "+ network novalab-lab: 192.168.56.0/24",
+        "+ node controller: 192.168.56.11, installed",
+    ]
+    said = json.loads(labctl("-C", paths.directory, *verb, "--json")[1])
+    assert [change["action"] for change in said["changes"]] == ["create"] * 4
+    paths.make_state()
+    (paths.state / "made.json").write_text('{"release": "2022.2", "nodes": ["controller"]}', encoding="utf-8")
+    status, output, errors = labctl("-C", paths.directory, *verb, "--json")
+    assert (status, [refusal["key"] for refusal in json.loads(output)["refused"]]) == (2, ["release"])
+    assert "nothing was changed" in errors
 
 
 def test_describe(labctl: Callable[..., tuple[int, str, str]], paths: LabPaths) -> None:

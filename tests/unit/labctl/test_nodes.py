@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from labctl import nodes, vagrant
+from labctl import leaving, nodes, vagrant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from labctl.description import Lab
     from labctl.paths import LabPaths
+    from labctl.vagrant import Machines
 
 
 class FakeEngine:
@@ -86,7 +87,7 @@ def test_recover(
     if identity is not None:
         note(paths, "compute1", identity)
     said: list[str] = []
-    assert nodes.recover(make_lab(), paths, engine, said.append) is running
+    assert nodes.recover(make_lab(), paths, engine, said.append) == ([] if running else ["compute1"])
     assert engine.done == done
     assert vagrant.machine_id(paths, "compute1", "docker") == remembered
     assert (vagrant.machine_id(paths, "controller", "docker"), len(said)) == ("2", len(done))
@@ -95,7 +96,11 @@ def test_recover(
 def test_recover_leaves_the_notes_of_a_vagrant_that_runs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     engine = FakeEngine(("1", "novalab-lab-compute1", "created", str(paths.directory)))
     note(paths, "compute1", "preparing")
-    assert not nodes.recover(make_lab(), paths, engine, lambda _: None, inside=True)
+    assert nodes.recover(make_lab(), paths, engine, lambda _: None, inside=True) == [
+        "controller",
+        "compute1",
+        "compute2",
+    ]
     assert engine.done == [f"{REMOVE} 1"]
     assert vagrant.machine_id(paths, "compute1", "docker") == "preparing"
 
@@ -114,3 +119,19 @@ def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
     assert removed == ["novalab-lab-compute9", "novalab-lab-controller"]
     assert engine.done == ["kill 1", f"{REMOVE} 1", f"{REMOVE} 2"]
     assert not paths.dotfile.exists()
+
+
+@pytest.mark.parametrize("state", ["running", "exited", None])
+def test_one_node_leaves(paths: LabPaths, make_lab: Callable[..., Lab], state: str | None) -> None:
+    """Also when its container is gone already; the others and their notes stay."""
+    mine = str(paths.directory)
+    there = [("3", "novalab-lab-compute3", state, mine)] if state else []
+    engine = FakeEngine(("1", "novalab-lab-compute1", "running", mine), *there)
+    note(paths, "compute1", "1")
+    note(paths, "compute3", "3")
+    (node,) = leaving.find(make_lab(), ["controller", "compute1", "compute3"])
+    assert str(node.address) == "192.168.56.23"
+    nodes.remove_one(make_lab(), node, paths, cast("Machines", None), engine)
+    assert engine.done == [*(["kill 3"] if state == "running" else []), *([f"{REMOVE} 3"] if state else [])]
+    assert not (paths.dotfile / "machines" / "compute3").exists()
+    assert vagrant.machine_id(paths, "compute1", "docker") == "1"

@@ -30,11 +30,29 @@ def machines(make_lab: "Callable[..., Lab]", paths: "LabPaths", monkeypatch: pyt
 def test_what_passes(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
     answers = [output, None]
     monkeypatch.setattr(machines, "_attempt", lambda _: answers.pop(0))
-    machines.up()
+    machines.up(["compute3"])
     assert answers == []
+
+
+def test_nodes_are_named(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a node which is about to leave is neither started nor asked for."""
+    asked: list[object] = []
+
+    class Vagrant:
+        def up(self, **arguments: object) -> None:
+            asked.append(arguments["vm_name"])
+
+        def ssh_config(self, **arguments: object) -> str:
+            asked.append(arguments["vm_name"])
+            return ""
+
+    monkeypatch.setattr(machines, "_attempt", lambda action: action(Vagrant()))
+    machines.up(["compute3", "compute4"])
+    machines.ssh_hosts()
+    assert asked == ["/^(compute3|compute4)$/", "/^(controller|compute1|compute2)$/"]
 
 
 def test_what_stays(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "_attempt", lambda _: "==> controller: Creating\nno space left on device\n")
     with pytest.raises(LabError, match="vagrant up failed:\nno space left on device"):
-        machines.up()
+        machines.up(["compute3"])

@@ -1,0 +1,117 @@
+"""In which order nodes leave, and what the records say at each moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl import inventory, leaving, made, nodes, playbook, reconcile, vagrant
+from labctl.errors import LabError
+from labctl.inventory import SshHost
+from labctl.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.description import Lab
+    from labctl.paths import LabPaths
+
+HOSTS = {
+    name: SshHost(f"192.168.56.{last}", 22, "vagrant", "key")
+    for name, last in (("controller", 11), ("compute1", 21), ("compute2", 22), ("compute3", 23))
+}
+STAYING = {name: HOSTS[name] for name in ("controller", "compute1")}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, paths: LabPaths, make_lab: Callable[..., Lab]) -> list[Any]:
+    """A lab of virtual machines with three computes, of which two are to leave; what is done with it."""
+    told: list[Any] = []
+
+    def run(name: str, *, inventory: Path, environment: dict[str, str], **_: object) -> None:
+        listed = {
+            line.split()[0] for line in inventory.read_text(encoding="utf-8").splitlines() if "ansible_host" in line
+        }
+        told.append((name, environment, listed))
+
+    monkeypatch.setattr(playbook, "run", run)
+    monkeypatch.setattr(reconcile, "Machines", lambda *_: None)
+    monkeypatch.setattr(nodes, "remove_one", lambda _lab, node, *_: told.append(node.name))
+    lab = make_lab(provider="libvirt", computes=3)
+    paths.make_state()
+    made.remember(paths, lab, None)
+    inventory.write(lab, paths, HOSTS)
+    paths.clouds_yaml.touch()
+    for node in ("controller", "compute1", "compute2"):  # the third is gone
+        directory = vagrant.machine_directory(paths, node, "libvirt")
+        directory.mkdir(parents=True)
+        (directory / "id").write_text(node, encoding="utf-8")
+    monkeypatch.setattr(leaving, "servers", lambda *_: {})
+    return told
+
+
+def settle(lab: Lab, paths: LabPaths) -> None:
+    plan = reconcile.plan(lab, paths, None)
+    plan.check(paths)
+    made.remember(paths, lab, None, leaving=(*plan.leaving, *plan.returning))
+    with Progress(paths.logs / "x.log") as progress:
+        reconcile.settle(lab, paths, progress, plan, None, STAYING)
+
+
+def test_two_nodes_leave(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """The last one first; what is gone is not in the inventory that the playbook gets."""
+    lab = make_lab(provider="libvirt", computes=1)
+    settle(lab, paths)
+    environment = {"LABCTL_REMOVE": "compute3,compute2", "LABCTL_EVICT": "false"}
+    assert told == [
+        ("playbooks/remove_computes.yaml", environment, {"controller", "compute1", "compute2"}),
+        "compute3",
+        "compute2",
+    ]
+    assert made.nodes(paths) == ("controller", "compute1")
+    assert set(inventory.known(paths)) == {"controller", "compute1"}
+    assert "compute2" not in paths.hosts_ini.read_text(encoding="utf-8")
+
+
+def test_an_interrupted_removal_goes_on(
+    told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make_lab(provider="libvirt", computes=1)
+
+    def fail(*_: object) -> None:
+        raise LabError("killed")
+
+    with monkeypatch.context() as context:
+        context.setattr(nodes, "remove_one", fail)
+        with pytest.raises(LabError):
+            settle(lab, paths)
+    assert made.nodes(paths) == ("controller", "compute1", "compute3", "compute2")
+    told.clear()
+    settle(lab, paths)
+    assert told[1:] == ["compute3", "compute2"]
+    assert reconcile.plan(lab, paths, None).leaving == ()
+
+
+def test_a_change_of_mind(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab(provider="libvirt", computes=3)
+    made.remember(paths, make_lab(provider="libvirt", computes=1), None, leaving=["compute3", "compute2"])
+    settle(lab, paths)
+    assert [(item[0], item[1]) for item in told] == [
+        ("playbooks/keep_computes.yaml", {"LABCTL_REMOVE": "compute2,compute3"})
+    ]
+    assert reconcile.plan(lab, paths, None).returning == ()
+
+
+def test_a_nova_that_does_not_answer(
+    told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> dict[str, tuple[str, ...]]:
+        raise LabError("Nova does not answer: refused")
+
+    monkeypatch.setattr(leaving, "servers", silent)
+    lab = make_lab(provider="libvirt", computes=1)
+    (refusal,) = reconcile.plan(lab, paths, None).refusals
+    assert "Nova does not answer: refused" in refusal.reason
+    assert reconcile.plan(lab, paths, None, evict=True).refusals == ()
