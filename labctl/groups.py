@@ -1,5 +1,6 @@
 """What a lab's nodes consist of, as group_vars says it: roles, and the units that must run."""
 
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from labctl.description import Group, Lab, Node
@@ -15,6 +16,17 @@ def roles(lab: Lab, group: Group) -> list[str]:
 def units(lab: Lab, node: Node) -> list[str]:
     """The systemd units that must run on a node, without .service; causes of failures come before consequences."""
     return _of(lab, node.group, "verify_units_by_feature")
+
+
+def log_files(lab: Lab, node: Node) -> list[PurePosixPath]:
+    """The log files that a node's roles name, beside which their directories may have more."""
+    found: list[PurePosixPath] = []
+    for role in roles(lab, node.group):
+        path = assets() / "roles" / role / "vars" / f"debian-{lab.release.debian}.yml"
+        for name, value in (read(path).data or {}).items():
+            if name.endswith("_log_files"):
+                found += [PurePosixPath(file) for file in value]
+    return found
 
 
 def reporting(lab: Lab) -> dict[str, list[str]]:

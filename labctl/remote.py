@@ -1,5 +1,7 @@
 """Programs that labctl runs on the nodes, on all of them at the same time."""
 
+import contextlib
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +39,28 @@ def run(
     with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
         answers = pool.map(lambda host: _run(host, program, command, timeout), hosts.values())
         return dict(zip(hosts, answers, strict=True))
+
+
+def stream(host: SshHost, program: str) -> "subprocess.Popen[str]":
+    """Start Python as root on a host, and leave its standard input open behind the program.
+
+    So a program that goes on for ever can see there that nobody listens any more: when labctl ends in whatever way, so
+    does ssh, and the input ends.
+    """
+    size = len(program.encode())
+    words = shlex.join([*PYTHON[:-1], "-c", f"import sys; exec(sys.stdin.buffer.read({size}).decode())"])
+    process = subprocess.Popen(
+        host.command("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdin is not None  # noqa: S101 (it is a pipe)
+    with contextlib.suppress(BrokenPipeError):  # why ssh has ended, it says itself
+        process.stdin.write(program)
+        process.stdin.flush()
+    return process
 
 
 def _run(host: SshHost, program: str, command: Sequence[str], timeout: float) -> Answer:

@@ -63,7 +63,7 @@ def _units(document: Document) -> Iterator[Trouble]:
             result = "" if unit["result"] in (None, "", "success") else f", {unit['result']}"
             again = f", started again {unit['restarts']} times" if unit["restarts"] else ""
             what = f"unit {unit['unit']} is {unit['active']} ({unit['sub']}{result}{again})"
-            remedy = "`labctl verify` shows its journal; `labctl up` starts it"
+            remedy = f"`labctl logs {unit['unit']}` says why; `labctl up` starts it"
             yield _trouble(node["name"], what, unit["since"], remedy)
 
 
@@ -80,7 +80,7 @@ def _services(document: Document, reporting: Mapping[str, Sequence[str]]) -> Ite
     seen = {(row["host"], row["binary"]) for row in document["services"]}
     for row in document["services"]:
         if row["state"] != "up":
-            remedy = "`labctl verify` says more"
+            remedy = f"`labctl logs {row['binary']}` says why"
             yield _trouble(row["host"], f"{row['binary']} is {row['state']} for Nova", row["updated_at"], remedy)
         if row["status"] != "enabled":
             reason = f": {row['disabled_reason']}" if row["disabled_reason"] else ""

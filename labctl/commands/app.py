@@ -26,6 +26,7 @@ compute nodes. Every verb can be repeated at any time and goes on from where thi
 Examples:
   labctl up                        everything: packages, nodes, OpenStack, verification
   labctl status --watch            nodes, services, servers, and what is degraded since when
+  labctl logs --since 10m          what all services have said, in the order of time
   labctl ssh controller            a shell on a node
   labctl verify                    is the lab whole? says what is wrong where
   labctl demo                      an instance on each compute, and proof that they reach each other

@@ -168,4 +168,4 @@ def main(arguments: dict[str, Any]) -> None:
     }
     if arguments["cells"]:
         result["cells"] = cells()
-    print(json.dumps(result))  # noqa: T201 (its answer)
+    print(json.dumps(result))

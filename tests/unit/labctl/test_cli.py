@@ -141,6 +141,12 @@ def test_describe_the_dashboard(
             "labctl: There is no node 'compute7' in lab lab\nNodes: controller, compute1, compute2",
         ),
         (["status", "5"], 2, "5 is for --watch"),
+        (
+            ["logs", "nove"],
+            2,
+            "There is no node or service 'nove' in lab lab\nNodes: controller, compute1, compute2\nServices: ",
+        ),
+        (["logs"], 1, "No node can be asked for its logs: controller is not created"),
         (["verify"], 1, "Run `labctl up`."),
         (["image", "ensure", "--release", "yoga"], 2, "no release 'yoga'\nReleases: 2025.1 (epoxy), 2022.2 (zed)"),
         (["demo"], 1, "There is no lab in"),

@@ -1,0 +1,68 @@
+"""The verb that shows logs."""
+
+import time
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from labctl.commands.app import app, load
+
+_LINES, _LINES_BEFORE = 100, 10  # without --since and --lines; with --follow
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NODE|SERVICE]", help="A node, a unit such as nova-api, or a component such as nova."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From then on: 30s, 10m, 2h, 1d ago, or a time in UTC.", metavar="TIME")
+    ] = None,
+    lines: Annotated[int | None, typer.Option(min=1, help="The last lines only.", metavar="N")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The whole journal, not only that of the lab's units.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
+) -> None:
+    """Show the journals and the services' log files of all nodes, or of one node or service, in the order of time.
+
+    Without --since and --lines, the last 100 lines. Exit status: 1 when a node cannot be asked; the others are shown.
+
+    \b
+      labctl logs --since 10m
+      labctl logs nova-compute --follow
+      labctl logs compute1 --lines 20
+    """
+    from labctl import logs as log
+
+    paths, lab = load(context)
+    wanted = replace(
+        log.select(lab, name),
+        since=None if since is None else log.moment(since, time.time()),
+        lines=lines or (None if since is not None else _LINES_BEFORE if follow else _LINES),
+        everything=everything,
+    )
+    width = max(len(node.name) for node in wanted.nodes)
+    problems: dict[str, str] = {}
+
+    def show(line: log.Line) -> None:
+        typer.echo(line.as_json() if as_json else line.for_people(width))
+
+    if follow:
+        try:
+            for line in log.follow(lab, paths, wanted, problems):
+                show(line)
+        except KeyboardInterrupt:
+            log.complaints(problems)
+            raise typer.Exit(130) from None
+    else:
+        found, problems = log.read(lab, paths, wanted)
+        for line in found:
+            show(line)
+    log.complaints(problems)
+    if problems:
+        raise typer.Exit(1)
