@@ -4,7 +4,7 @@ import signal
 import sys
 
 # Each adds its verbs; --help lists them in this order.
-from labctl.commands import lab, labs, logs, look, parts, servers  # noqa: F401
+from labctl.commands import lab, labs, logs, look, parts, servers, standstill  # noqa: F401
 from labctl.commands.app import app, complain
 from labctl.errors import LabError
 

@@ -62,6 +62,14 @@ class Machines:
         """Shut every node down, computes first."""
         self._run("vagrant halt", lambda vagrant: vagrant.halt())
 
+    def suspend(self) -> None:
+        """Hold every virtual machine, with its memory. Vagrant cannot do that with containers."""
+        self._run("vagrant suspend", lambda vagrant: vagrant.suspend())
+
+    def resume(self) -> None:
+        """Let every virtual machine that is held go on."""
+        self._run("vagrant resume", lambda vagrant: vagrant.resume())
+
     def destroy(self, name: str | None = None) -> None:
         """Remove a node, or every one that is described now or leaves, and Vagrant's memory of it."""
         self._run("vagrant destroy", lambda vagrant: vagrant.destroy(vm_name=name))

@@ -91,10 +91,11 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
 
     Each check says what it compared. Exit status 1 when one fails, with what is broken and where.
     """
-    paths, _ = load(context)
+    paths, lab = load(context)
 
-    from labctl import operations
+    from labctl import operations, pausing
 
+    pausing.refuse_held(lab, paths)
     verified = False
     try:
         with working(paths, "verify", quiet_output=as_json) as progress:
