@@ -19,8 +19,8 @@ from labctl.description import Group, Lab, Release
 from labctl.engine import Engine
 from labctl.errors import LabError
 from labctl.labsecrets import write_private
-from labctl.paths import LabPaths, assets
-from labctl.progress import Progress, Step, cache_directory
+from labctl.paths import LabPaths, assets, cache_directory
+from labctl.progress import Progress, Step
 
 REPOSITORY = "localhost/novalab"
 Kind = Literal["node", "controller", "compute"]

@@ -35,7 +35,7 @@ from labctl.inventory import SshHost
 from labctl.paths import LabPaths
 from labctl.plan import Plan
 from labctl.progress import Progress
-from labctl.vagrant import Machines
+from labctl.vagrant import Machines, watched
 
 SERVICE_LIST = "source admin-openrc && openstack compute service list"
 
@@ -169,7 +169,7 @@ def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan) -> Outcome:
     made.forget_software(paths)
     with progress.step("Nodes") as step:
         if ground.idle:
-            machines = Machines(lab, paths, ground.engine.environment if ground.engine else {}, step.detail)
+            machines = Machines(lab, paths, ground.engine.environment if ground.engine else {}, watched(step))
             machines.up(ground.idle)
         else:
             step.note("all nodes run")

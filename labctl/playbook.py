@@ -19,6 +19,9 @@ from labctl.progress import Progress, Step
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ROLE_PREFIX = re.compile(r"^[\w.]+ : ")  # as Ansible writes it before the names of a role's tasks
 _MARKUP = re.compile(r"\b[CVO]\(([^()]*)\)")  # of Ansible's documentation
+_ENDS = ("runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable")
+_OF_ANSIBLE = "Validating arguments"  # in the names of tasks that nobody has written
+_THIS_MACHINE = "this machine"
 _KEPT = 5  # runs whose events stay on the disk
 
 
@@ -140,14 +143,23 @@ class _Events:
         self._say(_ANSI.sub("", str(event.get("stdout") or "")).strip("\r\n"))
         data: dict[str, Any] = event.get("event_data") or {}
         kind = event.get("event")
-        if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
-            task = _task(data)
-            if "Validating arguments" not in task:
-                self._step.activity(task)
-        elif kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
+        self._show(str(kind), data)
+        if kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
             self._fail(data, unreachable=kind == "runner_on_unreachable")
         elif kind == "playbook_on_stats":
             self._count(data)
+
+    def _show(self, kind: str, data: dict[str, Any]) -> None:
+        """What goes on, on the whole and on each node."""
+        task, node = _task(data), str(data.get("host", ""))
+        if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
+            if _OF_ANSIBLE not in task:
+                self._step.activity(task)
+        elif kind == "runner_on_start":
+            if _OF_ANSIBLE not in task:
+                self._step.node(_THIS_MACHINE if node == "localhost" else node, task)
+        elif kind in _ENDS:
+            self._step.node_done(_THIS_MACHINE if node == "localhost" else node)
 
     def _say(self, text: str) -> None:
         if text:

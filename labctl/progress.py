@@ -1,9 +1,7 @@
-"""What labctl is doing, for people: a live line on a terminal, plain lines elsewhere, and everything in a log file."""
+"""What labctl is doing, for people: a live view on a terminal, plain lines elsewhere, and everything in a log file."""
 
 import contextlib
-import json
 import os
-import statistics
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,30 +11,28 @@ from typing import IO, Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.spinner import Spinner
+from rich.text import Text
 
-from labctl.labsecrets import write_private
+from labctl.estimates import Estimates, Expectation, Kind
+from labctl.liveview import NodeNow, View
 
-_REMEMBERED = 5  # runs of a step, of which the median is the estimate
-
-
-def cache_directory() -> Path:
-    """Where labctl keeps what it knows of this machine, for all labs of a user (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "novalab"
+_REFRESHES = 5  # of the live view, each second
 
 
 class Step:
     """One step of a run. Its notes are told when it ends, its details go into the log only."""
 
-    def __init__(self, progress: "Progress", title: str, estimate: float | None) -> None:
+    def __init__(self, progress: "Progress", title: str, expected: Expectation | None) -> None:
         self.title = title
         self._progress = progress
-        self._estimate = estimate
+        self._expected = expected
         self._start = time.monotonic()
         self._notes: list[str] = []
         self._activity = ""
-        self._told: set[str] = set()
+        self._nodes: dict[str, NodeNow] = {}
+        self.marks: dict[str, float] = {}
+        if expected is not None:
+            expected.begin()
 
     def note(self, text: str) -> None:
         """Something that people should know."""
@@ -48,11 +44,22 @@ class Step:
         self._progress.write(f"{self.title}: {text}")
 
     def activity(self, text: str) -> None:
-        """What goes on right now."""
+        """What goes on right now; a mark for the estimates of later runs."""
         self._activity = text
-        if text not in self._told:  # tasks of several nodes, each at its own pace, come again and again
-            self._told.add(text)
+        if text not in self.marks:  # tasks of several nodes, each at its own pace, come again and again
+            self.marks[text] = self.elapsed
+            if self._expected is not None:
+                self._expected.passed(text, self.elapsed)
             self._progress.tell(f"  {self.elapsed:5.0f} s  {text}")
+
+    def node(self, name: str, activity: str) -> None:
+        """What a node does right now."""
+        self._nodes[name] = NodeNow(activity)
+
+    def node_done(self, name: str) -> None:
+        """A node has done that, and waits."""
+        if name in self._nodes:
+            self._nodes[name].busy = False
 
     @property
     def elapsed(self) -> float:
@@ -60,37 +67,33 @@ class Step:
         return time.monotonic() - self._start
 
     @property
-    def remaining(self) -> str:
-        """What earlier runs let expect, in words; empty when nothing is known or it takes longer this time."""
-        left = (self._estimate or 0) - self.elapsed
-        return f", about {left:.0f} s left" if left >= 1 else ""
-
-    @property
     def beginning(self) -> str:
         """The line with which the step begins."""
-        return f"{self.title} ...{f' (about {self._estimate:.0f} s)' if self._estimate and self._estimate >= 1 else ''}"
+        seconds = self._expected.seconds if self._expected else 0
+        return f"{self.title} ...{f' (about {seconds:.0f} s)' if seconds >= 1 else ''}"
 
     def ending(self, verdict: str) -> str:
         """The line with which the step ends."""
         notes = f" ({'; '.join(self._notes)})" if self._notes else ""
         return f"{self.title}: {verdict} {self.elapsed:.1f} s{notes}"
 
-    @property
-    def now(self) -> str:
-        """The live line."""
-        what = f"  {self._activity}" if self._activity else ""
-        return f"{self.title}  {self.elapsed:.0f} s{self.remaining}{what}"
+    def view(self, run_started: float, after: float | None) -> View:
+        """The step as it is now. after is how many seconds the steps after it take, None when nothing is known."""
+        left = self._expected.left if self._expected else None
+        whole = left + after if left is not None and after is not None else None
+        return View(self.title, self._start, self._activity, dict(self._nodes), left, run_started, whole)
 
 
 class Progress:
-    """The steps of one run. log is made, readable by its owner only."""
+    """The steps of one run. log is made, readable by its owner only. verb and kind say which runs take as long."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, verb: str = "", kind: Kind = ()) -> None:
         self._path = log
         self._console = Console(highlight=False, soft_wrap=True)
-        self._live: Live | None = None
         self._log: IO[str] | None = None
-        self._history = _read_history()
+        self._estimates = Estimates(verb, kind)
+        self._start = time.monotonic()
+        self._titles: list[str] = []
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,24 +106,26 @@ class Progress:
     ) -> None:
         if error is not None:
             self.write(f"ended by {type(error).__name__}: {error}")
+        else:
+            self._estimates.learn_run(self._titles)
         if self._log is not None:
             self._log.close()
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """A step: told of when it begins and when it ends, with the time it took."""
-        past = self._history.get(title, [])
-        step = Step(self, title, statistics.median(past) if past else None)
+        step = Step(self, title, self._estimates.of(title))
         self.write(step.beginning)
         self.tell(step.beginning)
         try:
             with self._shown(step):
                 yield step
         except BaseException:
-            self.say(step.ending("failed after"))
+            self._end(step.ending("failed after"), "✗ ", "red")
             raise
-        self.say(step.ending("done in"))
-        self._remember(title, step.elapsed)
+        self._end(step.ending("done in"), "✓ ", "green")
+        self._titles.append(title)
+        self._estimates.learn(title, step.elapsed, step.marks)
 
     def write(self, text: str) -> None:
         """A line for the log."""
@@ -135,35 +140,29 @@ class Progress:
         self._console.print(text, markup=False)
 
     def tell(self, text: str) -> None:
-        """A line for where there is no terminal; a terminal has the live line."""
-        if not self._console.is_terminal:
+        """A line for where there is no terminal; a terminal has the live view."""
+        if not self._live:
             self._console.print(text, markup=False)
+
+    @property
+    def _live(self) -> bool:
+        """Whether there is a terminal on which lines can be drawn again."""
+        return self._console.is_terminal and not self._console.is_dumb_terminal
+
+    def _end(self, text: str, sign: str, style: str) -> None:
+        self.write(text)
+        self._console.print(Text.assemble((sign, style), text) if self._live else Text(text))
 
     @contextlib.contextmanager
     def _shown(self, step: Step) -> Iterator[None]:
-        if not self._console.is_terminal:
+        if not self._live:
             yield
             return
-        spinner = Spinner("dots", text="")
-
-        def render() -> Spinner:
-            width = max(20, self._console.width - 4)
-            spinner.update(text=escape(step.now[:width]))
-            return spinner
-
-        with Live(get_renderable=render, console=self._console, transient=True, refresh_per_second=8):
+        after = self._estimates.after(step.title)
+        with Live(
+            get_renderable=lambda: step.view(self._start, after),
+            console=self._console,
+            transient=True,
+            refresh_per_second=_REFRESHES,
+        ):
             yield
-
-    def _remember(self, title: str, seconds: float) -> None:
-        """Keep the step's time for the next estimate; a cache that cannot be written costs nothing but that."""
-        self._history[title] = [*self._history.get(title, []), round(seconds, 1)][-_REMEMBERED:]
-        with contextlib.suppress(OSError):
-            write_private(cache_directory() / "durations.json", json.dumps(self._history) + "\n")
-
-
-def _read_history() -> dict[str, list[float]]:
-    try:
-        data = json.loads((cache_directory() / "durations.json").read_text(encoding="utf-8"))
-        return {str(title): [float(second) for second in seconds] for title, seconds in data.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}

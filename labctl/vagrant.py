@@ -16,6 +16,7 @@ from labctl.description import Lab
 from labctl.errors import LabError
 from labctl.inventory import SshHost
 from labctl.paths import LabPaths, assets
+from labctl.progress import Step
 
 Report = Callable[[str], None]
 
@@ -25,6 +26,7 @@ _PASSING = {
     "(?i)another process is already executing|lock(ed)? by another process": "another Vagrant works on these nodes",
     "(?i)no such object": "a container went away while Vagrant looked at all of them",
 }
+_OF_NODE = re.compile(r"==> (?P<node>[\w.-]+): +(?P<what>\S.*)")
 _LOCK_WAIT = 180.0  # seconds; as long as a start of all nodes takes on a slow machine
 
 
@@ -128,6 +130,17 @@ class Machines:
 def _pattern(names: Iterable[str]) -> str:
     """Nodes for Vagrant's command line, where python-vagrant has room for one word; without it all are meant."""
     return f"/^({'|'.join(names)})$/"
+
+
+def watched(step: Step) -> Report:
+    """A report for the step's log that also shows what Vagrant says of each node."""
+
+    def report(line: str) -> None:
+        step.detail(line)
+        if match := _OF_NODE.fullmatch(line.strip()):
+            step.node(match["node"], match["what"])
+
+    return report
 
 
 def _into(sink: IO[str]) -> Callable[[], contextlib.AbstractContextManager[IO[str]]]:

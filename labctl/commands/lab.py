@@ -36,7 +36,7 @@ def setup(
     from labctl import operations
 
     paths, lab = checked(context)
-    with working(paths, "setup") as progress:
+    with working(paths, "setup", lab=lab) as progress:
         operations.setup(lab, paths, progress, packages=not nodes_only)
 
 
@@ -60,7 +60,7 @@ def up(
         show(plan, lab, paths, as_json=as_json)
         return
     plan.check(paths)
-    with working(paths, "up", quiet_output=as_json) as progress:
+    with working(paths, "up", quiet_output=as_json, lab=lab) as progress:
         for line in plan.lines() if plan.due else ():
             progress.say(line)
         outcome = operations.up(lab, paths, progress, plan)

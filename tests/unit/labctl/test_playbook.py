@@ -9,7 +9,7 @@ import pytest
 
 from labctl import playbook
 from labctl.playbook import Failure, PlaybookFailed, PlaybookResult
-from labctl.progress import Progress
+from labctl.progress import Progress, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +22,9 @@ CENSORED = "the output has been hidden due to the fact that 'no_log: true' was s
 class Reader:
     """The events' reader, with the log that it writes."""
 
-    def __init__(self, events: playbook._Events, log: Callable[[], str]) -> None:
-        self.events = events
+    def __init__(self, step: Step, log: Callable[[], str]) -> None:
+        self.step = step
+        self.events = playbook._Events(step)
         self.log = log
 
     def take(self, kind: str, stdout: str = "", **data: object) -> None:
@@ -35,7 +36,7 @@ def reader(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]
     monkeypatch.setenv("XDG_CACHE_HOME", str(paths.directory))
     log = paths.directory / "log"
     with Progress(log) as progress, progress.step("Software") as step:
-        yield Reader(playbook._Events(step), lambda: log.read_text(encoding="utf-8"))
+        yield Reader(step, lambda: log.read_text(encoding="utf-8"))
 
 
 def result(task: str, res: dict[str, object], role: str | None = None) -> dict[str, Any]:
@@ -116,6 +117,19 @@ def test_activity(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
     reader.take("playbook_on_task_start", role="node", name="node : Validating arguments against arg spec 'main'")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" s  ")[1] for line in lines] == ["node: Set the names", "node: Tell the clock"]
+
+
+def test_what_each_node_does(reader: Reader) -> None:
+    for node in ("controller", "compute1", "localhost"):
+        reader.take("runner_on_start", **{**result("Set the names", {}, "novalab.openstack.node"), "host": node})
+    reader.take("runner_on_start", host="controller", role="node", name="node : Validating arguments against arg spec")
+    reader.take("runner_on_ok", **{**result("Set the names", {}), "host": "controller"})
+    nodes = reader.step.view(0.0, None).nodes
+    assert {name: (node.activity, node.busy) for name, node in nodes.items()} == {
+        "controller": ("node: Set the names", False),
+        "compute1": ("node: Set the names", True),
+        "this machine": ("node: Set the names", True),
+    }
 
 
 def test_output_goes_to_the_log(reader: Reader) -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from labctl import vagrant
 from labctl.errors import LabError
+from labctl.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from labctl.description import Lab
     from labctl.paths import LabPaths
@@ -24,6 +26,17 @@ def machines(make_lab: "Callable[..., Lab]", paths: "LabPaths", monkeypatch: pyt
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr("time.sleep", lambda _: None)
     return vagrant.Machines(make_lab(), paths, {}, lambda _: None)
+
+
+def test_what_vagrant_says_of_a_node_is_shown(tmp_path: "Path") -> None:
+    log = tmp_path / "log"
+    with Progress(log) as progress, progress.step("Nodes") as step:
+        report = vagrant.watched(step)
+        for line in ("Bringing machine 'compute1' up", "==> compute1: Creating the container...", "==> compute1:"):
+            report(line)
+        nodes = step.view(0.0, None).nodes
+    assert {name: node.activity for name, node in nodes.items()} == {"compute1": "Creating the container..."}
+    assert "Nodes: Bringing machine 'compute1' up" in log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("output", [GONE, LOCKED])
