@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,6 +50,7 @@ class Machines:
             "VAGRANT_CHECKPOINT_DISABLE": "1",
             "VAGRANT_NO_COLOR": "1",
             "LABCTL_DIR": str(paths.directory),
+            "LABCTL_PYTHON": sys.executable,
             "LABCTL_SETUP": "skip",
             "LABCTL_INVENTORY": "skip",
         }
