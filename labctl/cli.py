@@ -6,14 +6,16 @@ import sys
 # Each adds its verbs; --help lists them in this order.
 from labctl.commands import lab, labs, logs, look, parts, servers, standstill  # noqa: F401
 from labctl.commands.app import app, complain
+from labctl.commands.complete import PROGRAM, prepare
 from labctl.errors import LabError
 
 
 def main() -> None:
     """Run the command line; the process ends with its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends as cleanly as Ctrl-C
+    prepare()
     try:
-        app(prog_name="labctl")
+        app(prog_name=PROGRAM)
     except LabError as error:
         complain(error)
         sys.exit(error.exit_status)

@@ -72,14 +72,17 @@ def from_json(text: str) -> dict[str, SshHost]:
 
 def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
     """The text of hosts.ini; nodes of which nothing is known stay out."""
-    import jinja2  # a tenth of a second that verbs which only look can do without
+    # A tenth of a second that verbs which only look can do without.
+    import jinja2
+    from jinja2.sandbox import SandboxedEnvironment
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(assets()),
+    # A template of the lab's own may say what the inventory looks like, and no more.
+    environment = SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader([paths.directory, assets()]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (an INI file, not HTML)
+        autoescape=False,
     )
     environment.filters["quoted"] = _quoted
     nodes = [_Entry(node, hosts[node.name]) for node in lab.nodes if node.name in hosts]

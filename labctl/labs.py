@@ -57,8 +57,8 @@ def everything() -> list[Known]:
     traces: defaultdict[str, _Traces] = defaultdict(_Traces)
     for entry in registry.entries():
         traces[entry.directory].entry = entry
-    with _engines() as engines:
-        for engine in engines:
+    with engines() as working:
+        for engine in working:
             for container in containers.of_all_labs(engine):
                 # Others than nodes come and go while images are made.
                 if _CONTAINER.fullmatch(container.name):
@@ -66,7 +66,7 @@ def everything() -> list[Known]:
             for network in containers.networks_of_all_labs(engine):
                 traces[str(network.directory)].networks.append(network)
     machines = _machines()
-    found = [_known(directory, seen, machines, asked=bool(engines)) for directory, seen in traces.items()]
+    found = [_known(directory, seen, machines, asked=bool(working)) for directory, seen in traces.items()]
     return sorted(found, key=lambda lab: (lab.name, lab.directory))
 
 
@@ -154,13 +154,13 @@ def directory_of(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _engines() -> Iterator[list[Engine]]:
+def engines() -> Iterator[list[Engine]]:
     """Every engine that works, without a trace in any lab's directory."""
     with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
-        engines: list[Engine] = []
+        working: list[Engine] = []
         for kind in _KINDS:
             with contextlib.suppress(LabError):
                 paths = LabPaths(Path(directory, kind))
                 paths.directory.mkdir()
-                engines.append(find(kind, paths))
-        yield engines
+                working.append(find(kind, paths))
+        yield working

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from labctl.containers import Container, OwnNetwork
 from labctl.description import Lab
@@ -69,34 +70,35 @@ def _address(text: str) -> int:
     return int.from_bytes(int(text, 16).to_bytes(4, "little"), "big")
 
 
-def check(
-    lab: Lab,
-    paths: LabPaths,
-    *,
-    host: Iterable[Taken],
-    engine: Iterable[Taken] = (),
-    own: OwnNetwork | None = None,
-    containers: Iterable[Container] = (),
-    labs: Sequence[Entry] = (),
-    exists: bool = False,
-) -> None:
-    """Refuse a lab whose network or names others use. Raises BadInput with names and networks that are free.
+class Around(TypedDict, total=False):
+    """What is around a lab.
 
-    labs has the other labs of this user, engine the networks of the container engine, own the one with the lab's name,
-    containers those with names of the lab or its label. exists says that the lab's virtual machines exist, and with
-    them a bridge for their network.
+    labs has the other labs of this user, host and engine the networks of the machine and of the container engine, own
+    the engine's network with the lab's name, containers those with names of the lab or its label. exists says that the
+    lab's virtual machines exist, and with them a bridge for their network.
     """
-    foreign = own is not None and own.directory != str(paths.directory)
-    of_name = [Taken(own.subnet, f"the container network {own.name}")] if own and own.subnet and foreign else []
-    used = (*of_labs(labs), *engine, *of_name, *host)
-    # Half of all addresses is a default route in disguise, as VPNs set it.
-    taken = [item for item in used if item.network.prefixlen >= _SMALLEST_PREFIX]
-    others = [item for item in taken if not _is_own(item, lab, None if foreign else own, exists)]
-    problems = [
-        _name_problem(lab, paths, own, containers, labs),
-        *_network_problems(lab, others, labs),
-    ]
-    found = [problem for problem in problems if problem is not None]
+
+    host: Iterable[Taken]
+    engine: Iterable[Taken]
+    own: OwnNetwork | None
+    containers: Iterable[Container]
+    labs: Sequence[Entry]
+    exists: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a key of lab.yaml cannot be what it is, a value that is free or None, and another way out."""
+
+    reason: str
+    key: str
+    free: str | IPv4Network | None
+    way: str = ""
+
+
+def check(lab: Lab, paths: LabPaths, **around: Unpack[Around]) -> None:
+    """Refuse a lab whose network or names others use. Raises BadInput with names and networks that are free."""
+    found = problems(lab, paths, **around)
     if not found:
         return
     message = f"{'; '.join(problem.reason for problem in found)}; nothing was changed"
@@ -107,19 +109,23 @@ def check(
     raise BadInput(message, "\n".join([f"Write what is free into {paths.lab_yaml}{ways}:", *lines]))
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """Why a key of lab.yaml cannot be what it is, a value that is free, and another way out."""
-
-    reason: str
-    key: str
-    free: str | IPv4Network | None
-    way: str = ""
+def problems(lab: Lab, paths: LabPaths, **around: Unpack[Around]) -> list[Problem]:
+    """What a lab collides with; empty when its name and networks are free."""
+    own, labs = around.get("own"), around.get("labs", ())
+    foreign = own is not None and own.directory != str(paths.directory)
+    of_name = [Taken(own.subnet, f"the container network {own.name}")] if own and own.subnet and foreign else []
+    used = (*of_labs(labs), *around.get("engine", ()), *of_name, *around.get("host", ()))
+    # Half of all addresses is a default route in disguise, as VPNs set it.
+    taken = [item for item in used if item.network.prefixlen >= _SMALLEST_PREFIX]
+    exists = around.get("exists", False)
+    others = [item for item in taken if not _is_own(item, lab, None if foreign else own, exists)]
+    name = _name_problem(lab, paths, own, around.get("containers", ()), labs)
+    return [*([name] if name else []), *_network_problems(lab, others, labs)]
 
 
 def _name_problem(
     lab: Lab, paths: LabPaths, own: OwnNetwork | None, containers: Iterable[Container], labs: Sequence[Entry]
-) -> _Problem | None:
+) -> Problem | None:
     wanted = {lab.container(node) for node in lab.nodes}
     things = [(f"container {c.name}", c.directory) for c in containers if c.name in wanted]
     things += [(f"network {own.name}", own.directory)] if own else []
@@ -130,22 +136,22 @@ def _name_problem(
             way = f"`labctl -C {shlex.quote(directory)} destroy`" if directory else "hand"
             free = _other_name(lab.name, {entry.name for entry in labs})
             reason = f"The name {lab.name!r} is taken: the {thing} belongs to {by}"
-            return _Problem(reason, "name", free, f"remove the other by {way}")
+            return Problem(reason, "name", free, f"remove the other by {way}")
     return None
 
 
-def _network_problems(lab: Lab, others: Sequence[Taken], labs: Iterable[Entry]) -> Iterator[_Problem]:
+def _network_problems(lab: Lab, others: Sequence[Taken], labs: Iterable[Entry]) -> Iterator[Problem]:
     free: IPv4Network | None = lab.network
     if hit := next((taken for taken in others if taken.network.overlaps(lab.network)), None):
         places = (VIRTUALBOX,) if lab.provider == "virtualbox" else (VIRTUALBOX, *reversed(PRIVATE))
         free = next(_free(lab.network.prefixlen, places, others), None)
-        yield _Problem(f"Network {lab.network} is taken by {hit.by}", "network", free)
+        yield Problem(f"Network {lab.network} is taken by {hit.by}", "network", free)
     clash = next((entry for entry in labs if entry.subnet.overlaps(lab.guest_network)), None)
     if clash is not None and lab.networking == "neutron":
         nodes = [Taken(free, "this lab's nodes")] if free else []
         guests = next(_free(lab.guest_network.prefixlen, PRIVATE, [*others, *nodes]), None)
         of = f"the nodes' {clash.network} of the lab {clash.name} in {clash.directory}"
-        yield _Problem(f"guest_network {lab.guest_network} overlaps {of}", "guest_network", guests)
+        yield Problem(f"guest_network {lab.guest_network} overlaps {of}", "guest_network", guests)
 
 
 def of_labs(labs: Iterable[Entry]) -> Iterator[Taken]:

@@ -12,10 +12,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labctl.description import Lab
 from labctl.labsecrets import write_private
 from labctl.paths import LabPaths
+
+if TYPE_CHECKING:
+    from labctl.description import Lab
 
 
 def state_directory() -> Path:
@@ -60,7 +63,7 @@ def moment(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def remember(paths: LabPaths, lab: Lab) -> None:
+def remember(paths: LabPaths, lab: "Lab") -> None:
     """Enter a lab, or what has changed of it. A state directory that cannot be written costs the entry only."""
     guests = str(lab.guest_network) if lab.networking == "neutron" else None
     before = _read(_file(str(paths.directory)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labctl.commands import complete
 from labctl.errors import BadInput, LabError
 from labctl.paths import LabPaths, lab_directory
 
@@ -34,6 +35,7 @@ Examples:
   labctl halt; labctl up           off and on again
   labctl destroy                   remove the lab, keep the images
   labctl -C ~/zed up               a lab in another directory
+  labctl init                      a commented lab.yaml, to be edited
   labctl list                      every lab of this machine
   labctl --lab zed status          a lab by its name, from anywhere
 
@@ -67,7 +69,10 @@ def common(
         typer.Option("-C", "--directory", help="The lab's directory; by default LABCTL_DIR, or the current one."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--lab", help="A lab by its name instead, wherever it is; see `labctl list`.")
+        str | None,
+        typer.Option(
+            "--lab", help="A lab by its name instead, wherever it is; see `labctl list`.", autocompletion=complete.labs
+        ),
     ] = None,
     version: Annotated[  # noqa: ARG001 (its callback acts)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import typer
 
+from labctl.commands import start  # noqa: F401 (its verbs come before these)
 from labctl.commands.app import Json, app
 
 
@@ -14,7 +15,7 @@ def list_labs(as_json: Json = False) -> None:
 
     All verbs take a lab by its name, from any directory: `labctl --lab NAME VERB`.
     """
-    from labctl import labs
+    from labctl import labs, text
 
     found = labs.everything()
     if as_json:
@@ -27,9 +28,7 @@ def list_labs(as_json: Json = False) -> None:
     for lab in found:
         since = (lab.since or "").replace("T", " ").removesuffix("Z")[:16]
         rows.append((lab.name, lab.state, lab.network or "", since, lab.directory))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    typer.echo(text.table(rows))
     for lab in found:
         if lab.note:
             typer.echo(f"{lab.name}: {lab.note}")

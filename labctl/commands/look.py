@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.commands import complete
 from labctl.commands.app import Json, app, load
 from labctl.errors import BadInput, LabError
 
@@ -77,7 +78,7 @@ def _repeat(words: "Callable[[], str]", seconds: float, *, live: bool) -> None:
 @app.command(context_settings={"allow_interspersed_args": False})
 def ssh(
     context: typer.Context,
-    node: Annotated[str, typer.Argument(help="controller, compute1, compute2, ...")],
+    node: Annotated[str, typer.Argument(help="controller, compute1, compute2, ...", autocompletion=complete.nodes)],
     command: Annotated[list[str] | None, typer.Argument(help="What to run there; without it, a shell.")] = None,
 ) -> None:
     """Log in to a node, or run a command on it.

@@ -60,7 +60,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     def engines() -> Iterator[list[FakeEngine]]:
         yield [fake]
 
-    monkeypatch.setattr(labs, "_engines", engines)
+    monkeypatch.setattr(labs, "engines", engines)
     return fake
 
 
