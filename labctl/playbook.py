@@ -19,7 +19,7 @@ from labctl.progress import Progress, Step
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ROLE_PREFIX = re.compile(r"^[\w.]+ : ")  # as Ansible writes it before the names of a role's tasks
 _MARKUP = re.compile(r"\b[CVO]\(([^()]*)\)")  # of Ansible's documentation
-_ENDS = ("runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable")
+_ENDS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
 _OF_ANSIBLE = "Validating arguments"  # in the names of tasks that nobody has written
 _THIS_MACHINE = "this machine"
 _KEPT = 5  # runs whose events stay on the disk
@@ -152,14 +152,17 @@ class _Events:
     def _show(self, kind: str, data: dict[str, Any]) -> None:
         """What goes on, on the whole and on each node."""
         task, node = _task(data), str(data.get("host", ""))
+        node = _THIS_MACHINE if node == "localhost" else node
         if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
             if _OF_ANSIBLE not in task:
                 self._step.activity(task)
         elif kind == "runner_on_start":
             if _OF_ANSIBLE not in task:
-                self._step.node(_THIS_MACHINE if node == "localhost" else node, task)
+                self._step.node(node, task)
         elif kind in _ENDS:
-            self._step.node_done(_THIS_MACHINE if node == "localhost" else node)
+            self._step.node_done(node)
+        elif kind == "runner_on_skipped" and _OF_ANSIBLE not in task:
+            self._step.node_skipped(node)
 
     def _say(self, text: str) -> None:
         if text:

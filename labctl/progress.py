@@ -30,6 +30,7 @@ class Step:
         self._notes: list[str] = []
         self._activity = ""
         self._nodes: dict[str, NodeNow] = {}
+        self._before: dict[str, NodeNow] = {}
         self.marks: dict[str, float] = {}
         if expected is not None:
             expected.begin()
@@ -54,12 +55,23 @@ class Step:
 
     def node(self, name: str, activity: str) -> None:
         """What a node does right now."""
+        if name in self._nodes:
+            self._before[name] = self._nodes[name]
         self._nodes[name] = NodeNow(activity)
 
     def node_done(self, name: str) -> None:
         """A node has done that, and waits."""
         if name in self._nodes:
             self._nodes[name].busy = False
+
+    def node_skipped(self, name: str) -> None:
+        """That was nothing for this node: what it did before is shown again, if it did anything."""
+        before = self._before.pop(name, None)
+        if before is None:
+            self._nodes.pop(name, None)
+        else:
+            before.busy = False
+            self._nodes[name] = before
 
     @property
     def elapsed(self) -> float:
