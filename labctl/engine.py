@@ -135,7 +135,8 @@ def _podman(paths: LabPaths) -> Engine | str:
         return "not installed"
     if not may_be_root():
         return "needs root for system containers, and sudo is not there or asks for a password"
-    environment = {}
+    # sudo would drop it, and Podman would look at other images than the caller means.
+    environment = {name: os.environ[name] for name in ("CONTAINERS_STORAGE_CONF",) if name in os.environ}
     settings = podman_settings()
     if settings:
         paths.make_state()

@@ -123,6 +123,22 @@ def test_docker_is_the_first_that_works(paths: LabPaths, monkeypatch: pytest.Mon
         found.run("fail", "now")
 
 
+@pytest.mark.parametrize("user", [0, 1000])
+def test_a_storage_of_the_callers_choice_survives_sudo(
+    paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int
+) -> None:
+    fake(tmp_path / "bin", "podman", 'echo "$CONTAINERS_STORAGE_CONF"')
+    # As sudo does with variables that its settings do not name.
+    fake(tmp_path / "bin", "sudo", 'shift\nunset CONTAINERS_STORAGE_CONF\nexec "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", "/own/storage.conf")
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(engine, "podman_settings", str)
+    found = engine.find("podman", paths)
+    assert found.run("info") == "/own/storage.conf\n"
+    assert found.environment["CONTAINERS_STORAGE_CONF"] == "/own/storage.conf"
+
+
 def test_podman_comes_first_and_gets_its_settings(
     paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
