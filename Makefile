@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs molecule clean ruff mypy yamllint ansible-lint unit
+.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs bench molecule clean ruff mypy yamllint ansible-lint unit
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,10 @@ sanity: setup-dev ## ansible-test's sanity tests on the collection as it is buil
 
 docs: setup-dev ## The roles' README.md, from their meta/argument_specs.yml
 	$(BIN)/python -m tools.role_docs
+
+# BENCH takes its options: make bench BENCH="--runs 3 --case warm"; docs/bench.md lists them.
+bench: setup ## How long everything takes on this machine, measured in a lab of its own; options: BENCH="--runs 3"
+	$(BIN)/python -m bench run $(BENCH)
 
 ruff: setup-dev
 	$(BIN)/ruff check --quiet .

@@ -1,0 +1,181 @@
+"""What a run has measured, and the files that keep it: one for each run, named after its start and its commit."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from labctl.errors import BadInput
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+RESULTS = CHECKOUT / "bench" / "results"
+
+Networking = Literal["none", "neutron"]
+By = Literal["novalab", "yardstick"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Phase(_Part):
+    """A step as labctl prints it, or a phase of the yardstick. Times in seconds, start counted from the sample's."""
+
+    name: str
+    start: float
+    seconds: float
+
+
+class Task(_Part):
+    """A task of Ansible on one node. Times as in Phase; status is Ansible's word: ok, changed, skipped, failed."""
+
+    node: str
+    role: str
+    name: str
+    start: float
+    seconds: float
+    status: str
+
+    @property
+    def title(self) -> str:
+        """The name after the role's."""
+        return f"{self.role}: {self.name}" if self.role else self.name
+
+
+class Sample(_Part):
+    """One measurement.
+
+    seconds is None when the case failed; error then says why. date is the start, in UTC, ISO 8601. load is the load
+    average of one minute, and busy the share of the processors (0 to 1) that others used before it began; loud says
+    that this was too much. changed counts Ansible's changes, None when no playbook ran. tasks is empty in all samples
+    of a case but the median one.
+    """
+
+    case: str
+    networking: Networking
+    by: By
+    run: int
+    date: str
+    seconds: float | None
+    error: str | None = None
+    load: float
+    busy: float
+    loud: bool
+    changed: int | None = None
+    phases: tuple[Phase, ...] = ()
+    tasks: tuple[Task, ...] = ()
+
+
+class Machine(_Part):
+    """Where it was measured. memory is in GiB."""
+
+    processor: str
+    cores: int
+    memory: float
+    kernel: str
+    system: str
+    engine: str
+    python: str
+    ansible: str
+
+
+class Result(_Part):
+    """A run of the bench. dirty says that files differed from the commit; load is the load average before it began."""
+
+    commit: str
+    dirty: bool
+    date: str
+    machine: Machine
+    load: float
+    yardstick: bool = False
+    samples: tuple[Sample, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file, which sorts by time."""
+        moment = self.date.replace("-", "").replace(":", "")[:15]
+        return f"{moment}-{self.commit[:12]}{'-dirty' if self.dirty else ''}.json"
+
+
+def slim(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """The samples, with tasks for the median one of each case only: the others differ in their times alone."""
+    samples = tuple(samples)
+    kept = {id(sample) for group in grouped(samples).values() if (sample := median(group))}
+    return tuple(s if id(s) in kept or not s.tasks else s.model_copy(update={"tasks": ()}) for s in samples)
+
+
+def grouped(samples: Iterable[Sample]) -> dict[tuple[Networking, str, By], list[Sample]]:
+    """Samples by networking, case and whose they are, in the order in which these come first."""
+    groups: dict[tuple[Networking, str, By], list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault((sample.networking, sample.case, sample.by), []).append(sample)
+    return groups
+
+
+def median(samples: Iterable[Sample]) -> Sample | None:
+    """The sample in the middle, the faster one of two; None when none succeeded."""
+    good = sorted((sample for sample in samples if sample.seconds is not None), key=lambda sample: sample.seconds or 0)
+    return good[(len(good) - 1) // 2] if good else None
+
+
+def write(result: Result, folder: Path) -> Path:
+    """Write a result into a folder, a sample a line, and return the file. A run that goes on replaces its own file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = result.model_dump(mode="json", exclude={"samples"})
+    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+    samples = [f"    {json.dumps(sample.model_dump(mode='json', exclude_defaults=True))}" for sample in result.samples]
+    text = ",\n".join([*lines, '  "samples": [\n' + ",\n".join(samples) + "\n  ]"])
+    path = folder / result.name
+    partial = path.with_suffix(".partial")
+    partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def read(path: Path) -> Result:
+    """A result from its file. Raises BadInput when it is none."""
+    try:
+        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            f"{path} is no result of the bench: {where or 'the file'}: {first['msg']}",
+            "Results are written by `python -m bench run`.",
+        ) from error
+
+
+def find(wanted: str | None, folder: Path = RESULTS) -> Result:
+    """The result of a file or of a commit (any prefix or name that git knows), by default the newest one.
+
+    Raises BadInput with the results that are there.
+    """
+    if wanted is not None and Path(wanted).is_file():
+        return read(Path(wanted))
+    files = sorted(folder.glob("*.json"))
+    matching = files if wanted is None else _of_commit(files, wanted)
+    if not matching:
+        there = ", ".join(path.name for path in files) or "none"
+        raise BadInput(
+            f"There is no result {f'of {wanted} ' if wanted else ''}in {folder} (there: {there})",
+            "`make bench` measures; name a file of results, or a commit that has one.",
+        )
+    return read(matching[-1])
+
+
+def _of_commit(files: Sequence[Path], wanted: str) -> list[Path]:
+    commit = git("rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}") or wanted
+    return [path for path in files if path.name.partition("-")[2].startswith(commit[:12])]
+
+
+def git(*arguments: str) -> str:
+    """What git says of the checkout; empty when it fails."""
+    done = subprocess.run(
+        ["git", "-C", str(CHECKOUT), *arguments], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,37 @@
+"""How much of the machine others use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("after", "share"),
+    [
+        ("cpu  100 0 100 1200 100 0 0 0 0 0", 0.0),  # idle only
+        ("cpu  150 0 100 1050 100 0 0 0 0 0", 0.5),
+        ("cpu  100 0 100 1100 200 0 0 0 0 0", 0.0),  # who waits for the disk uses no processor
+        ("cpu  100 0 100 1025 100 0 0 75 0 0", 0.75),  # what other machines take counts
+        ("cpu  100 0 100 1000 100 0 0 0 0 0", 0.0),  # no time has passed
+    ],
+)
+def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, share: float) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 0 100 1000 100 0 0 0 0 0\ncpu0 1 1\n", encoding="ascii")
+    monkeypatch.setattr("time.sleep", lambda _: stat.write_text(after, encoding="ascii"))
+    assert machine.busy(2.0, stat) == share
+
+
+def test_settling_ends_with_a_quiet_moment_or_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = [0.9, 0.5, 0.1, 0.9]
+    monkeypatch.setattr(machine, "busy", lambda: shares.pop(0))
+    assert machine.settle(60) == 0.1
+    assert machine.settle(0) == 0.9
+    assert shares == []
