@@ -118,13 +118,16 @@ class Rounds:
                 self._images.add(self._networking)
                 self._destroy()
             self._lab.describe(self._networking)
-        elif not self._up or (case.need == "lab" and self._lab.computes != COMPUTES):
+        elif case.need != "whatever" and (not self._up or self._other_computes(case)):
             self._report(f"{case.name}: the lab is brought up")
             self._destroy()
             self._lab.describe(self._networking)
             self._lab.labctl("up")
             self._up = True
             self._images.add(self._networking)
+
+    def _other_computes(self, case: Case) -> bool:
+        return case.need == "lab" and self._lab.computes != COMPUTES
 
     def _clear_all(self) -> None:
         """No lab, no image, no cache."""
@@ -145,10 +148,11 @@ class Rounds:
         try:
             done = case.measure(self._lab)
         except LabError as error:
-            self._up = False
+            self._up = False  # nobody knows what it is like
             self._sample(case.name, "novalab", moment, error=str(error))
             return
-        self._up = case.name not in ("destroy", "cold")
+        if case.need != "whatever":
+            self._up = case.name not in ("destroy", "cold")
         if self._up or case.name == "cold":
             self._images.add(self._networking)
         tasks = self._tasks(case, before, start)

@@ -107,6 +107,11 @@ def test_a_failure_is_kept_and_the_rest_goes_on(lab: PretendedLab) -> None:
     assert lab.calls[-5:] == ["snapshot delete bench", "destroy", "up 2", "up 3", "destroy"]
 
 
+def test_help_needs_no_lab(lab: PretendedLab) -> None:
+    measure(lab, "help")
+    assert lab.calls == ["destroy", *["labctl --help"] * 3, "destroy"]
+
+
 def test_what_cannot_be_prepared_is_a_failure_too(lab: PretendedLab) -> None:
     lab.broken = {"up 2"}
     (sample,) = measure(lab, "status")
