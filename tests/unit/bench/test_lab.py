@@ -74,8 +74,8 @@ def test_another_process_of_the_same_number_is_left_alone(tmp_path: Path) -> Non
     lab = BenchLab(tmp_path, "bench", "10.0.0.0/24")
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
         (tmp_path / "child.json").write_text(json.dumps({"process": other.pid, "began": "1"}), encoding="utf-8")
-        with lab.held():
-            assert other.poll() is None
+        with lab.held(), pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
         other.kill()
 
 
