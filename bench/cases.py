@@ -1,9 +1,11 @@
 """What is measured, in the order in which one round goes through it."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from bench.lab import COMPUTES, SCRIPTS, BenchLab, Done
@@ -42,7 +44,7 @@ class Case:
 def _cold(lab: BenchLab) -> Done:
     """From a fresh clone: its environment, then `labctl up` with no image and no cache. `prepare_cold` went before."""
     clone = lab.run("git", "clone", "--quiet", str(CHECKOUT), str(lab.clone))
-    made = lab.run("make", "setup", cwd=lab.clone)
+    made = lab.run("make", "setup", cwd=lab.clone, environment=fresh_shell())
     lab.labctl_program = lab.clone / ".venv" / "bin" / "labctl"
     up = lab.labctl("up")
     before = clone.seconds + made.seconds
@@ -52,6 +54,12 @@ def _cold(lab: BenchLab) -> Done:
         *(phase.model_copy(update={"start": round(phase.start + before, 1)}) for phase in up.phases),
     ]
     return Done(clone.start, before + up.seconds, up.output, phases)
+
+
+def fresh_shell() -> dict[str, str]:
+    """What differs in a shell in which nobody has activated this checkout, or called `make`."""
+    folders = [folder for folder in os.get_exec_path() if Path(folder) != SCRIPTS]
+    return {"PATH": os.pathsep.join(folders), "VIRTUAL_ENV": "", "MAKEFLAGS": "", "MAKELEVEL": ""}
 
 
 def _up(lab: BenchLab) -> Done:

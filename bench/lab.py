@@ -53,6 +53,8 @@ class BenchLab:
         for path in (self.paths.directory, self.cache):
             path.mkdir(parents=True, exist_ok=True)
         os.environ["XDG_CACHE_HOME"] = str(self.cache)
+        for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"):  # would go before
+            os.environ.pop(name, None)
         os.environ["LC_ALL"] = "C.UTF-8"
         with lock.held(self.paths_of_bench, "bench"):
             self._end_child()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import cases, machine
-from bench.lab import BenchLab, Done
+from bench.lab import SCRIPTS, BenchLab, Done
 from bench.rounds import Rounds
 from bench.yardstick import Yardstick
 from labctl.errors import LabError
@@ -154,3 +154,8 @@ def test_cold_needs_a_storage_that_can_be_emptied(lab: PretendedLab) -> None:
 def test_a_recap_of_all_nodes() -> None:
     assert cases.changed("changed=9\nPLAY RECAP **\na : ok=1 changed=2\nb : ok=1 changed=1\n") == 3
     assert cases.changed("Nodes: done in 3 s") is None
+
+
+def test_a_fresh_clone_finds_nothing_of_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{SCRIPTS}:/usr/bin:/bin")
+    assert cases.fresh_shell()["PATH"] == "/usr/bin:/bin"
