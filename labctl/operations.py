@@ -22,10 +22,13 @@ from labctl import (
     leaving,
     made,
     network,
+    nodeimages,
     nodes,
     playbook,
     reconcile,
     registry,
+    snapshotimages,
+    snapshotstore,
     sshkey,
 )
 from labctl.description import Lab, Node
@@ -51,7 +54,7 @@ class Outcome:
 
 def log_path(paths: LabPaths, verb: str) -> Path:
     """The log of a run that starts now."""
-    return paths.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{verb}.log"
+    return paths.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{verb.replace(' ', '-')}.log"
 
 
 def preflight(lab: Lab, paths: LabPaths, *, evict: bool = False, remove: bool = False) -> Plan:
@@ -144,7 +147,8 @@ def setup(
     idle = nodes.recover(lab, paths, engine, progress.write, inside=not packages)
     if idle:
         present = {container.name for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)}
-        if not present.issuperset(lab.container(node) for node in lab.nodes):
+        given = nodeimages.own(lab, paths, engine)
+        if not present.issuperset(lab.container(node) for node in lab.nodes if node.name not in given):
             images.ensure(lab, engine, paths, progress, network=lab.network_name)
     return Ground(engine, tuple(idle))
 
@@ -221,11 +225,12 @@ def halt(lab: Lab, paths: LabPaths, progress: Progress) -> None:
         paths.ssh_hosts.unlink(missing_ok=True)
 
 
-def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
+def destroy(lab: Lab, paths: LabPaths, progress: Progress, *, keep_snapshots: bool = False) -> list[str]:
     """Remove nodes, network, inventory, secrets and state, whichever of them are there. Logs and images stay.
 
-    Returns what was removed. Containers and network are known by their labels, whatever lab.yaml says now; virtual
-    machines only by what it says. Raises LabError when what was made cannot be reached, and then forgets nothing.
+    Snapshots of containers can stay; those of virtual machines go with them. Returns what was removed. Containers and
+    network are known by their labels, whatever lab.yaml says now; virtual machines only by what it says.
+    Raises LabError when what was made cannot be reached, and then forgets nothing.
     """
     removed: list[str] = []
     before = made.provider(paths)
@@ -238,15 +243,14 @@ def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
             except LabError:
                 machines = None  # without Vagrant there are no virtual machines of it either
             removed += nodes.remove(lab, paths, machines, engine, step.note)
+        if not keep_snapshots:
+            removed += snapshotstore.forget_all(paths)
         if engine is not None:
-            with progress.step("Network") as step:
-                for own in engine.networks():
-                    if own.directory == str(paths.directory):
-                        step.note(own.name)
-                        engine.remove_network(own.name)
-                        removed.append(own.name)
+            removed += _remove_networks(engine, paths, progress)
+            paths.node_images.unlink(missing_ok=True)
+            snapshotimages.prune(engine, paths)
     with progress.step("State") as step:
-        for path in (paths.hosts_ini, paths.clouds_yaml, *_state_without_logs(paths)):
+        for path in (paths.hosts_ini, paths.clouds_yaml, *_state_to_remove(paths)):
             if path.exists() or path.is_symlink():
                 step.detail(f"removing {path}")
                 if path.is_dir() and not path.is_symlink():
@@ -258,8 +262,17 @@ def destroy(lab: Lab, paths: LabPaths, progress: Progress) -> list[str]:
     return removed
 
 
-def _state_without_logs(paths: LabPaths) -> list[Path]:
-    keep = {paths.logs, paths.lock}  # the lock is held right now
+def _remove_networks(engine: Engine, paths: LabPaths, progress: Progress) -> list[str]:
+    with progress.step("Network") as step:
+        mine = [network.name for network in engine.networks() if network.directory == str(paths.directory)]
+        for name in mine:
+            step.note(name)
+            engine.remove_network(name)
+    return mine
+
+
+def _state_to_remove(paths: LabPaths) -> list[Path]:
+    keep = {paths.logs, paths.lock, paths.snapshots}  # the lock is held right now; snapshots that go are gone already
     return [path for path in paths.state.iterdir() if path not in keep] if paths.state.is_dir() else []
 
 
@@ -289,7 +302,7 @@ def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> d
     result["ssh"] = asdict(inventory.of_container(node, paths)) if lab.provider == "docker" else None
     if engine is not None:
         arguments = engine.node_arguments(lab.network_name, node.address, paths.ssh_public_key)
-        result["image"] = images.reference(lab, node.group)
+        result["image"] = nodeimages.reference(lab, paths, engine, node)
         result["create_args"] = [*arguments, *containers.labels(paths)]
     return result
 

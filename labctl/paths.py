@@ -76,6 +76,16 @@ class LabPaths:
         return self.state / "explain.json"
 
     @property
+    def snapshots(self) -> Path:
+        """A directory for each snapshot of the lab."""
+        return self.state / "snapshots"
+
+    @property
+    def node_images(self) -> Path:
+        """The images of nodes that do not start from those with packages only, as JSON."""
+        return self.state / "node-images.json"
+
+    @property
     def runner(self) -> Path:
         """The private data directory of ansible-runner."""
         return self.state / "runner"

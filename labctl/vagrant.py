@@ -74,6 +74,24 @@ class Machines:
         """Let every virtual machine that is held go on."""
         self._run("vagrant resume", lambda vagrant: vagrant.resume())
 
+    def snapshots(self) -> set[str]:
+        """The names of the snapshots that virtual machines have."""
+        lines: list[str] = []
+        self._run("vagrant snapshot list", lambda vagrant: lines.extend(vagrant.snapshot_list()))
+        return {line.strip() for line in lines if not line.startswith("==>")}
+
+    def snapshot_save(self, name: str) -> None:
+        """Give every virtual machine a snapshot."""
+        self._run("vagrant snapshot save", lambda vagrant: vagrant.snapshot_save(name))
+
+    def snapshot_restore(self, name: str) -> None:
+        """Bring every virtual machine back to its snapshot."""
+        self._run("vagrant snapshot restore", lambda vagrant: vagrant.snapshot_restore(name))
+
+    def snapshot_delete(self, name: str) -> None:
+        """Remove a snapshot of every virtual machine."""
+        self._run("vagrant snapshot delete", lambda vagrant: vagrant.snapshot_delete(name))
+
     def destroy(self, name: str | None = None) -> None:
         """Remove a node, or every one that is described now or leaves, and Vagrant's memory of it."""
         self._run("vagrant destroy", lambda vagrant: vagrant.destroy(vm_name=name))

@@ -10,6 +10,7 @@ import typer
 
 from labctl.commands.app import Json, app, checked, load, working
 from labctl.commands.plan import Evict, show
+from labctl.errors import BadInput
 from labctl.paths import LabPaths
 
 if TYPE_CHECKING:
@@ -121,15 +122,26 @@ def halt(context: typer.Context) -> None:
 
 
 @app.command()
-def destroy(context: typer.Context) -> None:
-    """Remove the lab: nodes, network, inventory, secrets. Images and logs stay, and lab.yaml is never touched."""
+def destroy(
+    context: typer.Context,
+    keep_snapshots: Annotated[
+        bool, typer.Option("--keep-snapshots", help="Keep them; `labctl snapshot restore` brings the lab back.")
+    ] = False,
+) -> None:
+    """Remove the lab: nodes, network, inventory, secrets, snapshots. Images, logs and lab.yaml stay."""
     paths, lab = load(context)
 
-    from labctl import operations
+    from labctl import operations, snapshotstore
 
+    snapshots = snapshotstore.every(paths)
+    if keep_snapshots and lab.provider != "docker":
+        raise BadInput("Snapshots of virtual machines go with the machines; nothing was changed", "Halt them instead.")
     with working(paths, "destroy") as progress:
-        removed = operations.destroy(lab, paths, progress)
+        removed = operations.destroy(lab, paths, progress, keep_snapshots=keep_snapshots)
     typer.echo("The lab is gone." if removed else "There was nothing to remove.")
+    if snapshots:
+        names = ", ".join(snapshot.name for snapshot in snapshots)
+        typer.echo(f"Snapshots {'kept' if keep_snapshots else 'removed with it'}: {names}")
 
 
 def _outcome(outcome: "Outcome", paths: LabPaths, lab: "Lab", services: str) -> dict[str, Any]:

@@ -11,4 +11,4 @@ from typing import Any
 def program(name: str, arguments: dict[str, Any]) -> str:
     """The text of a program that does main(arguments) of a module of this package; arguments are what JSON can hold."""
     text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-    return f"{text}\n\nmain(json.loads({json.dumps(arguments)!r}))\n"
+    return f"{text}\n\nimport json\n\nmain(json.loads({json.dumps(arguments)!r}))\n"

@@ -1,10 +1,20 @@
-"""The lab held still."""
+"""The lab held still, kept under a name, broken, and brought back."""
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import openstack
+import pytest
+from openstack.connection import Connection
+
 from tests.e2e.lab import FOUR_ROWS, LiveLab
+
+NODES = ("controller", "compute1", "compute2")
+IDENTITY = "cat /etc/machine-id /var/lib/nova/compute_id /etc/openvswitch/system-id.conf 2>/dev/null; hostname"
+NAME = "loaded"
+SERVERS = 4
 
 HELD = 15  # seconds, more than the ten between two reports of a service
 REPORTS = (
@@ -49,3 +59,73 @@ def test_up_resumes(lab: LiveLab) -> None:
     lab.labctl("pause")
     assert {counts["changed"] for counts in lab.up()["ansible"]["nodes"].values()} == {0}
     assert lab.rows() == FOUR_ROWS
+
+
+@pytest.fixture
+def cloud(lab: LiveLab) -> Iterator[Connection]:
+    """The lab's cloud as its administrator."""
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("OS_CLIENT_CONFIG_FILE", str(lab.directory / "clouds.yaml"))
+        yield openstack.connect(cloud=lab.description["name"])
+
+
+def build(cloud: Connection) -> list[str]:
+    """Ask for servers, and return their ids without waiting for them."""
+    flavor = cloud.compute.create_flavor(name=NAME, ram=64, vcpus=1, disk=1)
+    image = cloud.image.find_image("novalab-guest", ignore_missing=False).id
+    network = cloud.network.find_network("lab", ignore_missing=False).id
+    made = (
+        cloud.compute.create_server(
+            name=f"{NAME}{number}", flavor_id=flavor.id, image_id=image, networks=[{"uuid": network}]
+        )
+        for number in range(SERVERS)
+    )
+    return [server.id for server in made]
+
+
+def test_bad_input(lab: LiveLab) -> None:
+    """Refused, and nothing is changed."""
+    for arguments, word in (
+        (("save", "Upper"), "no name for a snapshot"),
+        (("restore", "none"), "There is no snapshot 'none'"),
+        (("delete", "none"), "There is no snapshot 'none'"),
+    ):
+        done = lab.labctl("snapshot", *arguments, check=False)
+        assert (done.returncode, word in done.stderr) == (2, True), done.stderr
+    assert json.loads(lab.labctl("snapshot", "list", "--json").stdout) == []
+
+
+def test_restore_after_everything_broke(lab: LiveLab, cloud: Connection) -> None:
+    """What was kept while servers were being made verifies when it is back, and every row in it is new."""
+    before = {node: lab.on(node, IDENTITY) for node in NODES}
+    servers = build(cloud)
+    lab.labctl("snapshot", "save", NAME)
+    assert lab.labctl("snapshot", "save", NAME, check=False).returncode == 2
+    assert {item["name"] for item in json.loads(lab.labctl("snapshot", "list", "--json").stdout)} == {NAME}
+
+    lab.on("controller", "mariadb -e 'DROP DATABASE nova'")
+    lab.on("compute1", "rm -rf /etc/nova")
+    settings = lab.directory / ".labctl" / "containers.conf"
+    engine = [f"CONTAINERS_CONF={settings}"] if settings.exists() else []
+    lab.run(
+        "env", *engine, str(lab.directory / ".labctl/bin/docker"), "kill", f"novalab-{lab.description['name']}-compute2"
+    )
+
+    start = datetime.now(UTC)
+    result = json.loads(lab.labctl("snapshot", "restore", NAME, "--json").stdout)
+    assert (result["snapshot"], result["verified"]) == (NAME, True)
+    found = reports(lab)
+    assert {row for row, stamp in found.items() if stamp >= start.timestamp()} == FOUR_ROWS == set(found)
+    assert {node: lab.on(node, IDENTITY) for node in NODES} == before
+    for server in servers:
+        cloud.compute.delete_server(server, ignore_missing=False)
+    for server in servers:
+        if (left := cloud.compute.find_server(server)) is not None:
+            cloud.compute.wait_for_delete(left)
+    cloud.compute.delete_flavor(cloud.compute.find_flavor(NAME, ignore_missing=False))
+
+
+def test_a_deleted_snapshot_leaves_the_nodes(lab: LiveLab) -> None:
+    lab.labctl("snapshot", "delete", NAME)
+    assert json.loads(lab.labctl("snapshot", "list", "--json").stdout) == []
+    assert {counts["changed"] for counts in lab.up()["ansible"]["nodes"].values()} == {0}

@@ -1,0 +1,80 @@
+"""The verbs for snapshots."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from labctl.commands.app import Json, app, load, working
+
+snapshot = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(snapshot, name="snapshot", help="Keep the state of all nodes, and come back to it.")
+Name = Annotated[str, typer.Argument(help="Up to 40 lower-case letters, digits and hyphens.")]
+
+
+@snapshot.command("save")
+def save(context: typer.Context, name: Name) -> None:
+    """Keep the state of all nodes at one moment, for which they stand still. The lab goes on as it was.
+
+    The lab's secrets are kept with it, in .labctl/snapshots.
+    """
+    from labctl import snapshots
+
+    paths, lab = load(context)
+    snapshots.check_save(lab, paths, name)
+    with working(paths, "snapshot save") as progress:
+        snapshots.save(lab, paths, name, progress)
+    typer.echo(f"Snapshot {name} is kept. `labctl snapshot restore {name}` brings the lab back to it.")
+
+
+@snapshot.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:
+    """The snapshots of this lab, the oldest first."""
+    from labctl import snapshotstore
+
+    found = snapshotstore.every(context.obj)
+    if as_json:
+        typer.echo(json.dumps([asdict(item) for item in found], indent=2))
+        return
+    for item in found:
+        typer.echo(f"{item.name:<20} {item.created}  OpenStack {item.release}, {len(item.nodes)} nodes")
+    if not found:
+        typer.echo("There are no snapshots.")
+
+
+@snapshot.command("restore")
+def restore(
+    context: typer.Context,
+    name: Name,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="End when all services have reported.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring all nodes back to what they were, and the lab's own files with them. What was done since is lost.
+
+    It ends when every service has reported since the restore, and then verifies the lab.
+    """
+    from labctl import operations, snapshots
+
+    paths = context.obj
+    lab = snapshots.check_restore(paths, name)
+    with working(paths, "snapshot restore", quiet_output=as_json) as progress:
+        seconds = snapshots.restore(lab, paths, name, progress)
+        if not no_verify:
+            operations.verify(paths, progress)
+    if as_json:
+        typer.echo(json.dumps({"snapshot": name, "seconds": round(seconds, 1), "verified": not no_verify}, indent=2))
+    else:
+        typer.echo(f"The lab is back at {name}: all services had reported after {seconds:.0f} s.")
+
+
+@snapshot.command("delete")
+def delete(context: typer.Context, name: Name) -> None:
+    """Remove a snapshot. Nodes that were restored from it go on."""
+    from labctl import snapshots
+
+    paths, lab = load(context)
+    snapshots.check_delete(lab, paths, name)
+    with working(paths, "snapshot delete") as progress:
+        snapshots.delete(lab, paths, name, progress)
+    typer.echo(f"Snapshot {name} is gone.")

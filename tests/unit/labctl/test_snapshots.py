@@ -1,0 +1,300 @@
+"""What a snapshot keeps and gives back, what is refused, and which images go."""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import inotify, made, nodeimages, pausing, reports, snapshotimages, snapshots, snapshotstore
+from labctl.engine import Engine
+from labctl.errors import BadInput, LabError
+from labctl.progress import Progress
+from labctl.remote import Answer
+from labctl.vagrant import Machines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.description import Lab
+    from labctl.paths import LabPaths
+
+SECRET = "hunter2"
+NODES = ("controller", "compute1", "compute2")
+
+
+class FakeEngine(Engine):
+    """Containers of one lab by their state, images by name, and what was done."""
+
+    def __init__(self, paths: LabPaths, states: dict[str, str], images: dict[str, str]) -> None:
+        super().__init__("podman", ("podman",))
+        self.__dict__.update(directory=str(paths.directory), states=states, images=images, used=set(), orders=[])
+
+    def run(self, *arguments: str, **_: object) -> str:
+        match arguments:
+            case ("ps", *_):
+                return " ".join(self.states)
+            case ("container", "inspect", *_):
+                return json.dumps(
+                    [
+                        {
+                            "Id": name,
+                            "Name": f"novalab-lab-{name}",
+                            "State": {"Status": state},
+                            "Config": {"Labels": {"novalab.directory": self.directory}},
+                        }
+                        for name, state in self.states.items()
+                    ]
+                )
+            case ("images", "--no-trunc", *_):
+                return "\n".join(f"{identity} {name}" for name, identity in self.images.items())
+            case ("images", "--quiet", name):
+                return self.images.get(name, "")
+            case ("commit", *_, name):
+                self.orders.append(f"commit {arguments[-2]}")
+                self.images[name] = f"id-{arguments[-2]}"
+            case ("rmi", name) if name in self.used:
+                raise LabError("image is in use by a container")
+            case _:
+                self.orders.append(" ".join(arguments))
+        return ""
+
+    states: dict[str, str]
+    images: dict[str, str]
+    used: set[str]
+    orders: list[str]
+    directory: str
+
+
+@pytest.fixture
+def engine(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """A lab that runs, with its files."""
+    fake = FakeEngine(paths, dict.fromkeys(NODES, "running"), {})
+    for module in (snapshots, pausing):
+        monkeypatch.setattr(module, "engine_of", lambda *_: fake)
+    monkeypatch.setattr("labctl.engine.find", lambda *_: fake)
+    monkeypatch.setattr(inotify, "check", lambda _: None)
+    for file in snapshotstore.FILES:
+        (paths.directory / file).parent.mkdir(exist_ok=True)
+        (paths.directory / file).write_text("{}", encoding="utf-8")
+    paths.secrets.write_text(SECRET, encoding="utf-8")
+    return fake
+
+
+@pytest.fixture
+def progress(paths: LabPaths) -> Progress:
+    return Progress(paths.logs / "x.log")
+
+
+def save(make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress, name: str = "one") -> None:
+    snapshots.check_save(make_lab(), paths, name)
+    snapshots.save(make_lab(), paths, name, progress)
+
+
+@pytest.mark.parametrize("before", ["running", "paused"])
+def test_save(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress, before: str
+) -> None:
+    """All nodes are held while images are made of them, and go on only if they did before."""
+    engine.states.update(dict.fromkeys(NODES, before))
+    save(make_lab, paths, progress)
+    held, *kept, last = [f"pause {before}", *engine.orders, ""] if before == "paused" else engine.orders
+    assert (held.split()[0], sorted(kept)) == ("pause", ["commit compute1", "commit compute2", "commit controller"])
+    assert last.split()[:1] == (["unpause"] if before == "running" else [])
+    found = snapshotstore.get(paths, "one")
+    assert (found.engine, found.nodes, found.lab) == ("podman", NODES, "lab")
+    assert set(engine.images) == set(found.images.values())
+    files = [path for path in (paths.snapshots / "one").rglob("*") if path.is_file()]
+    assert len(files) == len(snapshotstore.FILES) + 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise LabError("no space left on device")
+
+    monkeypatch.setattr(snapshotimages, "make", fail)
+    with pytest.raises(LabError, match="no space"):
+        save(make_lab, paths, progress)
+    assert engine.orders[-1].startswith("unpause")
+    assert list(paths.snapshots.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("one", "There is a snapshot 'one' already"), ("One", "is no name"), ("-x", "is no name"), ("a/b", "is no name")],
+)
+def test_names_that_are_refused(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress, name: str, said: str
+) -> None:
+    save(make_lab, paths, progress)
+    engine.orders.clear()
+    with pytest.raises(BadInput, match=said):
+        snapshots.check_save(make_lab(), paths, name)
+    assert engine.orders == []
+
+
+def test_a_lab_that_does_not_run_is_not_saved(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths
+) -> None:
+    engine.states["compute1"] = "exited"
+    with pytest.raises(BadInput, match="compute1 is stopped"):
+        snapshots.check_save(make_lab(), paths, "one")
+
+
+def test_the_files_come_back(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+) -> None:
+    """As they were; lab.yaml is the user's, who finds what it said before beside it."""
+    paths.clouds_yaml.unlink()
+    save(make_lab, paths, progress)
+    assert engine.images
+    paths.secrets.write_text("another", encoding="utf-8")
+    paths.clouds_yaml.write_text("later", encoding="utf-8")
+    paths.lab_yaml.write_text("computes: 3", encoding="utf-8")
+    paths.lab_yaml.chmod(0o640)
+    kept = snapshotstore.put_back(paths, snapshotstore.get(paths, "one"))
+    assert (paths.secrets.read_text(encoding="utf-8"), paths.clouds_yaml.exists()) == (SECRET, False)
+    assert stat.S_IMODE(paths.secrets.stat().st_mode) == 0o600
+    assert stat.S_IMODE(paths.ssh_public_key.stat().st_mode) == 0o644
+    assert (paths.lab_yaml.read_text(encoding="utf-8"), stat.S_IMODE(paths.lab_yaml.stat().st_mode)) == ("{}", 0o640)
+    assert kept is not None
+    assert kept.read_text(encoding="utf-8") == "computes: 3"
+    assert snapshotstore.put_back(paths, snapshotstore.get(paths, "one")) is None
+
+
+def test_restores_that_are_refused(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save(make_lab, paths, progress)
+    made.remember(paths, make_lab(), "podman")
+    assert snapshots.check_restore(paths, "one") == make_lab()
+    with pytest.raises(BadInput, match=r"no snapshot 'two'.*\nSnapshots: one"):
+        snapshots.check_restore(paths, "two")
+    made.remember(paths, make_lab(network="10.0.0.0/24"), "podman")
+    with pytest.raises(BadInput, match=r"network was 192.168.56.0/24 then, is 10.0.0.0/24 now"):
+        snapshots.check_restore(paths, "one")
+    made.remember(paths, make_lab(computes=3), "podman")  # nodes may come and go
+    snapshots.check_restore(paths, "one")
+    monkeypatch.setattr(engine, "images", {})
+    with pytest.raises(BadInput, match="images of snapshot 'one' are gone from podman: controller, compute1, compute2"):
+        snapshots.check_restore(paths, "one")
+    (paths.snapshots / "one" / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"manifest\.json cannot be read"):
+        snapshots.check_restore(paths, "one")
+    assert snapshotstore.every(paths) == []
+
+
+def test_restore(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The old nodes go, the controller comes, the conductor answers, the computes come, all report."""
+    save(make_lab, paths, progress)
+    engine.orders.clear()
+    order = engine.orders
+    monkeypatch.setattr(Machines, "__init__", lambda *_: None)
+    monkeypatch.setattr(Machines, "up", lambda _, names: order.append(f"up {' '.join(names)}"))
+    monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda _: order.append("ssh"))
+    monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: order.append("network"))
+    monkeypatch.setattr(reports, "wait_for_conductor", lambda *_: order.append("conductor"))
+    monkeypatch.setattr(reports, "wait_for_all", lambda *_: order.append("reports"))
+    (paths.dotfile / "machines" / "compute3" / "docker").mkdir(parents=True)
+    snapshots.restore(make_lab(), paths, "one", progress)
+    gone = sorted(order[:6])
+    assert gone == sorted(f"{verb}{name}" for name in NODES for verb in ("kill ", "rm --force --volumes "))
+    assert order[6:] == ["network", "up controller", "conductor", "up compute1 compute2", "ssh", "reports"]
+    assert not (paths.dotfile / "machines" / "compute3" / "docker").exists()
+    assert nodeimages.own(make_lab(computes=3), paths, engine) == set(NODES)
+    image = nodeimages.reference(make_lab(), paths, engine, make_lab().computes[0])
+    assert image == snapshotstore.get(paths, "one").images["compute1"]
+    engine.images.clear()  # with its snapshot
+    assert nodeimages.own(make_lab(), paths, engine) == set()
+
+
+def test_images_that_nobody_has_go(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+) -> None:
+    """Those by which a node runs stay until that node is gone."""
+    save(make_lab, paths, progress)
+    save(make_lab, paths, progress, "two")
+    two = snapshotstore.get(paths, "two").images
+    engine.images["<none>:<none>"] = "left"
+    nodeimages.note(paths, {"compute1": two["compute1"]})
+    engine.orders.clear()
+    snapshots.check_delete(make_lab(), paths, "two")
+    snapshots.delete(make_lab(), paths, "two", progress)
+    assert sorted(engine.orders) == sorted(["rmi left", f"rmi {two['controller']}", f"rmi {two['compute2']}"])
+    assert [item.name for item in snapshotstore.every(paths)] == ["one"]
+    with pytest.raises(BadInput, match="no snapshot 'two'"):
+        snapshots.check_delete(make_lab(), paths, "two")
+    engine.used.update(two.values())
+    snapshotimages.prune(engine, paths)
+
+
+def test_a_damaged_snapshot_can_be_removed(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+) -> None:
+    (paths.snapshots / "one").mkdir(parents=True)
+    snapshots.check_delete(make_lab(), paths, "one")
+    snapshots.delete(make_lab(), paths, "one", progress)
+    assert (list(paths.snapshots.iterdir()), engine.orders) == ([], [])
+
+
+def test_no_secret_in_the_manifest(
+    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+) -> None:
+    save(make_lab, paths, progress)
+    assert SECRET not in json.dumps(asdict(snapshotstore.get(paths, "one")))
+    assert engine.orders
+
+
+def test_reports_are_of_all_services(
+    make_lab: Callable[..., Lab], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def ask(
+        _: object,
+        __: object,
+        nodes: list[object],
+        name: str,
+        arguments: Callable[..., dict[str, object]],
+        **___: object,
+    ) -> dict[str, Answer]:
+        asked.append({**arguments(nodes[0]), "program": name})
+        return {"controller": Answer("", "" if len(asked) == 1 else "nova-compute on compute2 has not reported")}
+
+    monkeypatch.setattr("labctl.asking.ask", ask)
+    lab = make_lab(networking="none")
+    reports.wait_for_conductor(lab, paths)
+    with pytest.raises(LabError, match="since the restore: nova-compute on compute2 has not"):
+        reports.wait_for_all(lab, paths, 7.5)
+    assert asked[0]["services"] == {}
+    assert asked[1] == {
+        "services": {
+            "controller": ["nova-scheduler", "nova-conductor"],
+            "compute1": ["nova-compute"],
+            "compute2": ["nova-compute"],
+        },
+        "since": 7.5,
+        "timeout": 120,
+        "network": False,
+        "program": "reports",
+    }
