@@ -72,11 +72,11 @@ class View:
                 line.append(f"  {duration(now - node.since)}", _DIM)
             lines.append(line)
         if len(self.nodes) > len(shown):
-            lines.append(Text(f"    and {len(self.nodes) - len(shown)} more", _DIM))
+            lines.append(Text.assemble((f"    and {len(self.nodes) - len(shown)} more", _DIM)))
         if self.whole_left is not None:
             text = f"  {duration(now - self.run_started)} so far"
             text += f", about {duration(self.whole_left)} to the end" if self.whole_left >= 1 else ""
-            lines.append(Text(text, _DIM))
+            lines.append(Text.assemble((text, _DIM)))
         return lines
 
     def _too_many(self, height: int) -> bool:
