@@ -155,6 +155,12 @@ def test_describe_the_dashboard(
         (["console", "demo-compute1", "--lines", "3"], 2, "--lines is for --log"),
         (["-C", ".", "--lab", "x", "status"], 2, "Both -C and --lab say which lab"),
         (["--lab", "x", "status"], 2, "There is no lab 'x' on this machine"),
+        (["pause"], 2, "does not run: controller is not created"),
+        (["resume"], 2, "does not run: controller is not created"),
+        (["snapshot", "save", "A b"], 2, "'A b' is no name for a snapshot"),
+        (["snapshot", "save", "one"], 2, "does not run: controller is not created"),
+        (["snapshot", "restore", "one"], 2, "There is no snapshot 'one'"),
+        (["snapshot", "delete", "one"], 2, "There is no snapshot 'one'"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )

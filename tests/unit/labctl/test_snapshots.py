@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl import inotify, made, nodeimages, pausing, reports, snapshotimages, snapshots, snapshotstore
+from labctl import inotify, made, nodeimages, operations, pausing, reports, snapshotimages, snapshots, snapshotstore
 from labctl.engine import Engine
 from labctl.errors import BadInput, LabError
 from labctl.progress import Progress
@@ -263,6 +263,82 @@ def test_no_secret_in_the_manifest(
     save(make_lab, paths, progress)
     assert SECRET not in json.dumps(asdict(snapshotstore.get(paths, "one")))
     assert engine.orders
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
+    """Virtual machines, of which Vagrant knows the snapshot one; what it is told to do, and what else happens."""
+    told: list[str] = []
+    paths.make_state()
+    (paths.dotfile / "machines").mkdir(parents=True)
+    monkeypatch.setattr(Machines, "__init__", lambda *_: None)
+    for verb in ("suspend", "resume", "up", "snapshot_save", "snapshot_restore", "snapshot_delete"):
+        monkeypatch.setattr(Machines, verb, lambda _, *names, verb=verb: told.append(f"{verb} {names}"))
+    monkeypatch.setattr(Machines, "snapshots", lambda _: {"one"})
+    monkeypatch.setattr(Machines, "ssh_hosts", lambda _: {})
+    monkeypatch.setattr(Machines, "states", lambda _: dict.fromkeys(NODES, "running"))
+    monkeypatch.setattr(pausing, "step_clocks", lambda *_: told.append("clocks"))
+    monkeypatch.setattr(reports, "wait_for_all", lambda _, __, since: told.append(f"reports since {since}"))
+    return told
+
+
+def test_virtual_machines(
+    machines: list[str], make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+) -> None:
+    """Vagrant keeps them; what is reported counts from when their clocks are right."""
+    paths.lab_yaml.write_text("provider: libvirt", encoding="utf-8")
+    lab = make_lab(provider="libvirt")
+    snapshots.check_save(lab, paths, "one")
+    snapshots.save(lab, paths, "one", progress)
+    assert machines == ["suspend ()", "snapshot_save ('one',)", "resume ()", "clocks"]
+    machines.clear()
+    made.remember(paths, lab, None)
+    assert snapshots.check_restore(paths, "one") == lab
+    snapshots.restore(lab, paths, "one", progress)
+    assert machines == ["snapshot_restore ('one',)", f"up ({list(NODES)},)", "clocks", "reports since None"]
+    machines.clear()
+    snapshots.delete(lab, paths, "one", progress)
+    assert (machines, snapshotstore.every(paths)) == (["snapshot_delete ('one',)"], [])
+
+
+def test_virtual_machines_whose_snapshot_is_gone(
+    machines: list[str],
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paths.lab_yaml.write_text("provider: libvirt", encoding="utf-8")
+    lab = make_lab(provider="libvirt")
+    snapshots.save(lab, paths, "one", progress)
+    made.remember(paths, lab, None)
+    monkeypatch.setattr(Machines, "snapshots", lambda _: set())
+    machines.clear()
+    with pytest.raises(BadInput, match="Vagrant does not know the snapshot 'one'"):
+        snapshots.check_restore(paths, "one")
+    snapshots.delete(lab, paths, "one", progress)
+    assert machines == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_destroy_and_the_snapshots(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+    keep: bool,
+) -> None:
+    save(make_lab, paths, progress)
+    nodeimages.note(paths, snapshotstore.get(paths, "one").images)
+    engine.orders.clear()
+    monkeypatch.setattr(operations, "find", lambda *_: engine)
+    monkeypatch.setattr(Engine, "networks", lambda _: [])
+    removed = operations.destroy(make_lab(), paths, progress, keep_snapshots=keep)
+    images = [order for order in engine.orders if order.startswith("rmi")]
+    assert len(images) == (0 if keep else 3)
+    assert [item.name for item in snapshotstore.every(paths)] == (["one"] if keep else [])
+    assert ("one" in removed, paths.secrets.exists(), paths.node_images.exists()) == (not keep, False, False)
 
 
 def test_reports_are_of_all_services(
