@@ -90,7 +90,7 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.novalab.openstack.plugins.module_utils import nova_manage, service_database
+from ansible_collections.novalab.openstack.plugins.module_utils import nova_manage, service_commands, service_database
 
 
 def action(wanted: dict[str, Any], existing: list[dict[str, Any]]) -> tuple[str, list[str]] | None:
@@ -183,7 +183,8 @@ def main() -> None:
             module.fail_json(
                 msg=f"cell {cell['name']} has no {' and no '.join(missing)}. Expected: a URL or a template of one."
             )
-    changes = []
+    changes: list[str] = []
+    commands = []
     try:
         connection = service_database.connect(
             service_database.option(module.params["config"], "api_database", "connection")
@@ -193,8 +194,9 @@ def main() -> None:
             due = action(cell, before)
             if due is not None:
                 changes.append(due[0])
-                if not module.check_mode:
-                    nova_manage.manage(module, due[1])
+                commands.append(service_commands.Command(["nova-manage", *due[1]]))
+        if not module.check_mode:
+            service_commands.run(module, "nova", commands)
         after = nova_manage.cells(connection)
     except (KeyError, OSError) as error:
         module.fail_json(msg=f"cannot read the URL of the API database: {error}")

@@ -14,6 +14,7 @@ description:
   - Compares the newest Alembic revisions of an installed OpenStack service with the revision that its database is at,
     and runs the service's own command only when they differ. So C(changed) means that something was migrated, and an
     up-to-date schema costs no start of the service's command line tool.
+  - One process imports the service's tool once and runs all commands that are due, side by side.
   - A migration that was interrupted leaves the older revision in the database and is run again.
 author:
   - novalab contributors (@novalab)
@@ -24,28 +25,47 @@ options:
     description: The service's configuration file.
     type: path
     required: true
-  section:
-    description: The section whose option C(connection) is the database's URL.
-    type: str
-    default: database
-  databases:
-    description:
-      - Names of databases on the same server that must all be at the newest revision, instead of the one that the URL
-        names. Nova's C(db sync) migrates the cell's database and that of cell0.
+  schemas:
+    description: The schemas. Those that are due are migrated at the same time, by one process that has forked.
     type: list
-    elements: str
+    elements: dict
+    required: true
+    suboptions:
+      section:
+        description: The section whose option C(connection) is the database's URL.
+        type: str
+        default: database
+      database:
+        description:
+          - The name of a database on the same server, instead of the one that the URL names. The command gets its URL
+            by the environment, as oslo.config reads it.
+        type: str
+      migrations:
+        description: The directory with the release's Alembic revisions.
+        type: path
+        required: true
+      command:
+        description: The command that migrates, a console script with its arguments.
+        type: list
+        elements: str
+        required: true
+  files:
+    description: Files that commands of the service make, at the same time, where they are not there.
+    type: list
+    elements: dict
     default: []
-  migrations:
-    description: The directory with the release's Alembic revisions.
-    type: path
-    required: true
-  command:
-    description: The command that migrates, such as C([nova-manage, db, sync]).
-    type: list
-    elements: str
-    required: true
+    suboptions:
+      path:
+        description: The file.
+        type: path
+        required: true
+      command:
+        description: The command that makes it.
+        type: list
+        elements: str
+        required: true
   user:
-    description: The account that runs the command, so that the files it makes are the service's.
+    description: The account that runs the commands, so that the files they make are the service's.
     type: str
     required: true
 attributes:
@@ -58,22 +78,27 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Bring the schema of the API database to the release's
+- name: Bring the schemas to the release's
   novalab.openstack.schema_sync:
     config: /etc/nova/nova.conf
-    section: api_database
-    migrations: /usr/lib/python3/dist-packages/nova/db/api/migrations/versions
-    command: [nova-manage, api_db, sync]
     user: nova
+    schemas:
+      - section: api_database
+        migrations: /usr/lib/python3/dist-packages/nova/db/api/migrations/versions
+        command: [nova-manage, api_db, sync]
+      - migrations: /usr/lib/python3/dist-packages/nova/db/main/migrations/versions
+        command: [nova-manage, db, sync, --local_cell]
+      - database: nova_cell0
+        migrations: /usr/lib/python3/dist-packages/nova/db/main/migrations/versions
+        command: [nova-manage, db, sync, --local_cell]
 """
 
 RETURN = r"""
 head:
-  description: The newest revisions of the installed release, one for each branch.
-  type: list
-  elements: str
+  description: The newest revisions of the installed release, one for each branch, by database.
+  type: dict
   returned: always
-  sample: ["cdeec0c85668"]
+  sample: {"nova_api": ["cdeec0c85668"]}
 before:
   description: The revisions of each database before, empty for a database without a schema.
   type: dict
@@ -84,14 +109,23 @@ after:
   type: dict
   returned: always
   sample: {"nova_api": ["cdeec0c85668"]}
+made:
+  description: The files that were made.
+  type: list
+  elements: str
+  returned: always
+  sample: [/etc/keystone/fernet-keys/0]
 """
 
 import ast
+import os
+import urllib.parse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.novalab.openstack.plugins.module_utils import service_database
+from ansible_collections.novalab.openstack.plugins.module_utils import service_commands, service_database
 
 NO_SUCH_TABLE = 1146
 
@@ -134,23 +168,51 @@ def heads(directory: Path) -> list[str]:
     return sorted(revisions - built_on)
 
 
-def current(url: str, databases: list[str]) -> dict[str, list[str]]:
-    """The revisions of each database; none where no migration ever ran."""
-    found: dict[str, list[str]] = {}
-    for database in databases:
-        connection = service_database.connect(url, database)
-        try:
-            found[database] = sorted(
-                row["version_num"]
-                for row in service_database.rows(connection, "SELECT version_num FROM alembic_version")
-            )
-        except service_database.pymysql.ProgrammingError as error:
-            if error.args[0] != NO_SUCH_TABLE:
-                raise
-            found[database] = []
-        finally:
-            connection.close()
-    return found
+def current(url: str, database: str) -> list[str]:
+    """The revisions of a database; none where no migration ever ran."""
+    connection = service_database.connect(url, database)
+    try:
+        found = service_database.rows(connection, "SELECT version_num FROM alembic_version")
+    except service_database.pymysql.ProgrammingError as error:
+        if error.args[0] != NO_SUCH_TABLE:
+            raise
+        return []
+    finally:
+        connection.close()
+    return sorted(row["version_num"] for row in found)
+
+
+def with_database(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return urllib.parse.urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A database, what it should be at, and how it gets there."""
+
+    database: str
+    url: str
+    head: list[str]
+    command: service_commands.Command
+
+    @property
+    def now(self) -> list[str]:
+        return current(self.url, self.database)
+
+
+def schema(config: str, wanted: dict[str, Any]) -> Schema:
+    """One of the module's schemas. ValueError without revisions, KeyError or OSError when the URL cannot be read."""
+    head = heads(Path(wanted["migrations"]))
+    if not head:
+        raise ValueError(f"no Alembic revisions in {wanted['migrations']}. Expected: the installed service's.")
+    url = service_database.option(config, wanted["section"], "connection")
+    own = service_database.connection_arguments(url)["database"]
+    database = wanted["database"] or own
+    environment = {}
+    if database != own:
+        environment[f"OS_{wanted['section'].upper()}__CONNECTION"] = with_database(url, database)
+    return Schema(database, url, head, service_commands.Command(wanted["command"], environment))
 
 
 def as_text(revisions: dict[str, list[str]]) -> str:
@@ -161,58 +223,64 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "config": {"type": "path", "required": True},
-            "section": {"type": "str", "default": "database"},
-            "databases": {"type": "list", "elements": "str", "default": []},
-            "migrations": {"type": "path", "required": True},
-            "command": {"type": "list", "elements": "str", "required": True},
+            "schemas": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "section": {"type": "str", "default": "database"},
+                    "database": {"type": "str"},
+                    "migrations": {"type": "path", "required": True},
+                    "command": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "command": {"type": "list", "elements": "str", "required": True},
+                },
+            },
             "user": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
     if service_database.PYMYSQL_ERROR:
         module.fail_json(msg=missing_required_lib("PyMySQL"), exception=service_database.PYMYSQL_ERROR)
-    parameters = module.params
-    newest = heads(Path(parameters["migrations"]))
-    if not newest:
-        module.fail_json(msg=f"no Alembic revisions in {parameters['migrations']}. Expected: the installed service's.")
+    config, user = module.params["config"], module.params["user"]
+    missing = [file for file in module.params["files"] if not os.path.exists(file["path"])]
+    commands = [service_commands.Command(file["command"]) for file in missing]
     try:
-        url = service_database.option(parameters["config"], parameters["section"], "connection")
-        databases = parameters["databases"] or [service_database.connection_arguments(url)["database"]]
-        before = current(url, databases)
-        due = any(found != newest for found in before.values())
-        if due and not module.check_mode:
-            migrate(module)
-            after = current(url, databases)
-        else:
+        schemas = [schema(config, wanted) for wanted in module.params["schemas"]]
+        newest = {item.database: item.head for item in schemas}
+        before = {item.database: item.now for item in schemas}
+        commands += [item.command for item in schemas if before[item.database] != item.head]
+        if module.check_mode:
             after = before
+        else:
+            service_commands.run(module, user, commands)
+            after = {item.database: item.now for item in schemas} if commands else before
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     except (KeyError, OSError) as error:
         module.fail_json(msg=f"cannot read the database's URL: {error}")
     except service_database.pymysql.MySQLError as error:
-        module.fail_json(msg=f"the database of {parameters['config']} [{parameters['section']}] refused: {error}")
-    if due and not module.check_mode and any(found != newest for found in after.values()):
-        module.fail_json(
-            msg=f"'{' '.join(parameters['command'])}' ended well,"
-            f" but the schema is not at {', '.join(newest)}: {as_text(after)}",
-            head=newest,
-            before=before,
-            after=after,
-        )
-    module.exit_json(
-        changed=due,
-        head=newest,
-        before=before,
-        after=after,
-        diff={"before": as_text(before), "after": as_text(dict.fromkeys(before, newest))} if due else {},
-    )
-
-
-def migrate(module: AnsibleModule) -> None:
-    """Run the service's command as the service's user."""
-    command = ["runuser", "-u", module.params["user"], "--", *module.params["command"]]
-    code, out, err = module.run_command(command)
-    if code != 0:
-        last = "\n".join((err or out).strip().splitlines()[-15:])
-        module.fail_json(msg=f"'{' '.join(module.params['command'])}' ended with status {code}: {last}")
+        module.fail_json(msg=f"the database of {config} refused: {error}")
+    made = [file["path"] for file in missing]
+    late = [name for name in newest if after[name] != newest[name]]
+    absent = [] if module.check_mode else [path for path in made if not os.path.exists(path)]
+    if not module.check_mode and (late or absent):
+        titles = "', '".join(command.title for command in commands)
+        behind = "".join(f"; expected {name} at {', '.join(newest[name])}" for name in late)
+        msg = f"'{titles}' ended well{behind}{''.join(f'; {path} is not there' for path in absent)}: {as_text(after)}"
+        module.fail_json(msg=msg, head=newest, before=before, after=after, made=made)
+    difference = {}
+    if commands:
+        new = "".join(f"{path}: made\n" for path in made)
+        difference = {"before": as_text(before), "after": as_text(newest) + new}
+    module.exit_json(changed=bool(commands), diff=difference, head=newest, before=before, after=after, made=made)
 
 
 if __name__ == "__main__":

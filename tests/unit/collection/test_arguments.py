@@ -155,7 +155,7 @@ def example_arguments(entry: dict[str, Any]) -> dict[str, Any]:
     """The variables that an entry's example gives."""
     (play,) = yaml.safe_load(entry["examples"])
     (call,) = play.get("roles") or play["tasks"]
-    arguments: dict[str, Any] = call["vars"]
+    arguments: dict[str, Any] = call.get("vars", {})
     return arguments
 
 
