@@ -128,6 +128,7 @@ class _Events:
         self.result = PlaybookResult()
         self.failures: list[Failure] = []
         self.last: list[str] = []
+        self._names: dict[str, str] = {}
         self._step = step
 
     def take(self, line: str) -> None:
@@ -151,7 +152,7 @@ class _Events:
 
     def _show(self, kind: str, data: dict[str, Any]) -> None:
         """What goes on, on the whole and on each node."""
-        task, node = _task(data), str(data.get("host", ""))
+        task, node = self._name(data), str(data.get("host", ""))
         node = _THIS_MACHINE if node == "localhost" else node
         if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
             if _OF_ANSIBLE not in task:
@@ -185,7 +186,17 @@ class _Events:
             ]
             parts += _arguments(result.get("argument_spec_data") or {}, parts[0])
             message = "\n".join(dict.fromkeys(part for part in parts if part)) or json.dumps(result)
-        self.failures.append(Failure(str(data.get("host", "?")), _task(data), message))
+        self.failures.append(Failure(str(data.get("host", "?")), self._name(data), message))
+
+    def _name(self, data: dict[str, Any]) -> str:
+        """The name of an event's task, as it was at the task's start.
+
+        Where nodes go at their own pace, ansible-runner says of a task without a role that it has that of another one.
+        """
+        identity, name = str(data.get("task_uuid")), _task(data)
+        if data.get("name"):  # only the events of a start have it, with the role in front
+            self._names[identity] = name
+        return self._names.get(identity, name)
 
     def _count(self, data: dict[str, Any]) -> None:
         names = {"ok": "ok", "changed": "changed", "failures": "failed", "dark": "unreachable"}

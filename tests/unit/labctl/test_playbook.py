@@ -76,6 +76,20 @@ def test_failure(reader: Reader, res: dict[str, object], message: str) -> None:
     assert "hunter2" not in str(PlaybookFailed("site.yaml", reader.events.failures, []))
 
 
+def test_a_task_keeps_its_name_among_others(reader: Reader) -> None:
+    name = "novalab.openstack.nova_compute : Run it"
+    reader.take("playbook_on_task_start", name="Make its subnet", task="Make its subnet", task_uuid="1", role=None)
+    reader.take("playbook_on_task_start", name=name, task="Run it", task_uuid="2", role="nova_compute")
+    # What ansible-runner says of the role is that of the task that has started last.
+    wrong, boom, bang = "nova_compute", {"msg": "boom"}, {"msg": "bang"}
+    reader.take("runner_on_failed", host="localhost", task="Make its subnet", task_uuid="1", role=wrong, res=boom)
+    reader.take("runner_on_failed", host="compute1", task="Run it", task_uuid="2", role=None, res=bang)
+    assert reader.events.failures == [
+        Failure("localhost", "Make its subnet", "boom"),
+        Failure("compute1", "nova_compute: Run it", "bang"),
+    ]
+
+
 def test_failures_that_the_playbook_deals_with(reader: Reader) -> None:
     reader.take("runner_on_failed", **result("Try", {"msg": "boom"}), ignore_errors=True)
     reader.take("runner_on_unreachable", **result("Ping", {"msg": "Failed to connect", "skip_reason": "unreachable"}))
