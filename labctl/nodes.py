@@ -22,12 +22,7 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
     does not know and whose name it cannot use again, or the note "preparing". Such a container is new and empty.
     inside says that a Vagrant is running, which has read its notes: then only the containers are put right.
     """
-    mine = [
-        container
-        for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)
-        if container.directory == str(paths.directory)
-    ]
-    found = {container.name: container for container in mine}
+    found = {container.name: container for container in _own(lab, paths, engine)}
     idle = []
     for node in lab.nodes:
         container = found.get(lab.container(node))
@@ -50,9 +45,7 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
 def remove_one(lab: Lab, node: Node, paths: LabPaths, machines: Machines, engine: Engine | None) -> None:
     """Remove a node that leaves, and Vagrant's memory of it; what is gone already is no trouble."""
     if engine is not None:
-        for container in containers.find(engine, prefix=lab.container_prefix, paths=paths):
-            if container.directory == str(paths.directory) and container.name == lab.container(node):
-                _remove(container, engine)
+        _remove([own for own in _own(lab, paths, engine) if own.name == lab.container(node)], engine)
     elif vagrant.machine_id(paths, node.name, lab.provider) is not None:
         machines.destroy(node.name)
     shutil.rmtree(vagrant.machine_directory(paths, node.name, lab.provider).parent, ignore_errors=True)
@@ -66,20 +59,27 @@ def remove(
     Containers go first and at once: nobody needs a clean end of what is thrown away. Vagrant then finds them gone and
     forgets them; virtual machines it removes itself.
     """
-    removed = []
+    mine = _own(lab, paths, engine) if engine is not None else []
+    removed = [container.name for container in mine]
     if engine is not None:
-        for container in containers.find(engine, prefix=lab.container_prefix, paths=paths):
-            if container.directory == str(paths.directory):
-                report(f"removing {container.name}")
-                _remove(container, engine)
-                removed.append(container.name)
+        for name in removed:
+            report(f"removing {name}")
+        _remove(mine, engine)
     if machines is not None and (paths.dotfile / "machines").is_dir():
         machines.destroy()
     shutil.rmtree(paths.dotfile, ignore_errors=True)
     return removed
 
 
-def _remove(container: Container, engine: Engine) -> None:
-    if container.state == "running":
-        engine.run("kill", container.id)
-    engine.run("rm", "--force", "--volumes", container.id)
+def _own(lab: Lab, paths: LabPaths, engine: Engine) -> list[Container]:
+    found = containers.find(engine, prefix=lab.container_prefix, paths=paths)
+    return [container for container in found if container.directory == str(paths.directory)]
+
+
+def _remove(mine: Sequence[Container], engine: Engine) -> None:
+    """All at once: the engine takes several side by side."""
+    running = [container.id for container in mine if container.state == "running"]
+    if running:
+        engine.run("kill", *running)
+    if mine:
+        engine.run("rm", "--force", "--volumes", *(container.id for container in mine))

@@ -117,7 +117,7 @@ def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
     note(paths, "compute9", "1")
     removed = nodes.remove(make_lab(), paths, None, engine, lambda _: None)
     assert removed == ["novalab-lab-compute9", "novalab-lab-controller"]
-    assert engine.done == ["kill 1", f"{REMOVE} 1", f"{REMOVE} 2"]
+    assert engine.done == ["kill 1", f"{REMOVE} 1 2"]
     assert not paths.dotfile.exists()
 
 
