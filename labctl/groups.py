@@ -1,5 +1,6 @@
 """What a lab's nodes consist of, as group_vars says it: roles, and the units that must run."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
@@ -20,13 +21,27 @@ def units(lab: Lab, node: Node) -> list[str]:
 
 def log_files(lab: Lab, node: Node) -> list[PurePosixPath]:
     """The log files that a node's roles name, beside which their directories may have more."""
-    found: list[PurePosixPath] = []
+    named = (value for name, value in _names(lab, node) if name.endswith("_log_files"))
+    return [PurePosixPath(file) for files in named for file in files]
+
+
+def configuration(lab: Lab, node: Node) -> list[str]:
+    """The files and directories below /etc that hold what a node's roles configure.
+
+    A file that a role names stands for its service's whole directory, except where services share one.
+    """
+    found = set()
+    for _, value in _names(lab, node):
+        if isinstance(value, str) and value.startswith("/etc/"):
+            _, etc, first, *_ = PurePosixPath(value).parts
+            found.add(value if first in ("default", "systemd") else f"/{etc}/{first}")
+    return sorted(found)
+
+
+def _names(lab: Lab, node: Node) -> Iterator[tuple[str, Any]]:
+    """What the roles of a node say of packages, units and paths of its distribution."""
     for role in roles(lab, node.group):
-        path = assets() / "roles" / role / "vars" / f"debian-{lab.release.debian}.yml"
-        for name, value in (read(path).data or {}).items():
-            if name.endswith("_log_files"):
-                found += [PurePosixPath(file) for file in value]
-    return found
+        yield from (read(assets() / "roles" / role / "vars" / f"debian-{lab.release.debian}.yml").data or {}).items()
 
 
 def reporting(lab: Lab) -> dict[str, list[str]]:

@@ -1,12 +1,16 @@
-"""The verb that shows logs."""
+"""The verbs that show and collect what a lab has said."""
 
+import contextlib
+import json
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labctl.commands.app import app, load
+from labctl.commands.app import Json, app, load
 
 _LINES, _LINES_BEFORE = 100, 10  # without --since and --lines; with --follow
 
@@ -65,4 +69,35 @@ def logs(
             show(line)
     log.complaints(problems)
     if problems:
+        raise typer.Exit(1)
+
+
+@app.command("support-bundle")
+def support_bundle(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="The archive; by default novalab-NAME-TIME.tar.gz in this directory."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Collect configuration, logs and states of all nodes in one archive, for somebody who looks into a trouble.
+
+    Every secret is taken out: passwords in whatever form, private keys, tokens. Look into it all the same before you
+    give it away. Nodes that do not answer are named in its manifest.json, and the exit status is 1.
+    """
+    from labctl import bundle
+    from labctl.operations import log_path
+    from labctl.progress import Progress
+
+    paths, lab = load(context)
+    path = bundle.target(file, lab)
+    output = contextlib.redirect_stdout(sys.stderr)
+    with output, Progress(log_path(paths, "support-bundle")) as progress:
+        made = bundle.make(lab, paths, path, progress)
+    missing = {name: node["problem"] for name, node in made["nodes"].items() if node["problem"]}
+    typer.echo(json.dumps(made, indent=2) if as_json else str(path))
+    for name, problem in missing.items():
+        sys.stderr.write(f"labctl: {name}: {problem}\n")
+    if missing:
         raise typer.Exit(1)
