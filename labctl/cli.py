@@ -4,7 +4,7 @@ import signal
 import sys
 
 # Each adds its verbs; --help lists them in this order.
-from labctl.commands import lab, labs, logs, look, parts, servers, snapshot, standstill  # noqa: F401
+from labctl.commands import doctor, lab, labs, logs, look, parts, servers, snapshot, standstill  # noqa: F401
 from labctl.commands.app import app, complain
 from labctl.commands.complete import PROGRAM, prepare
 from labctl.errors import LabError

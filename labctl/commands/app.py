@@ -30,6 +30,7 @@ Examples:
   labctl logs --since 10m          what all services have said, in the order of time
   labctl ssh controller            a shell on a node
   labctl verify                    is the lab whole? says what is wrong where
+  labctl doctor                    what is wrong with this machine or the lab, and what to do
   labctl demo                      an instance on each compute, and proof that they reach each other
   labctl console demo-compute1     the screen of an instance, in a browser
   labctl halt; labctl up           off and on again

@@ -1,0 +1,158 @@
+"""The configuration files of services: who can read them, whether they can be understood, what secrets they hold."""
+
+from __future__ import annotations
+
+import configparser
+import grp
+import os
+import pwd
+import re
+import stat
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+# Below which folder whose files are. The user reads them all.
+OWNERS = {
+    "/etc/nova": "nova",
+    "/etc/keystone": "keystone",
+    "/etc/glance": "glance",
+    "/etc/placement": "placement",
+    "/etc/neutron": "neutron",
+    "/etc/rabbitmq": "rabbitmq",
+}
+_KEYS = ("fernet-keys", "credential-keys")
+_SECRET = re.compile(
+    r"^\s*\"?(?:password|connection|transport_url|metadata_proxy_shared_secret|password_hash)\"?\s*[=:]\s*(\S.*)$",
+    re.MULTILINE,
+)
+# What the roles write in the format of oslo.config; database.cnf is the database client's.
+SETTINGS = (
+    *("nova.conf", "nova-compute.conf", "keystone.conf", "database.cnf", "glance-api.conf", "placement.conf"),
+    *("neutron.conf", "ml2_conf.ini", "neutron_ovn_metadata_agent.ini"),
+)
+_LARGEST = 1 << 20
+_SHORTEST_SECRET = 8
+_FOLDERS_IN_COMMANDS = (
+    "/var/log/nova",
+    "/var/log/keystone",
+    "/var/log/glance",
+    "/var/log/placement",
+    "/var/log/neutron",
+)
+
+
+def gather() -> dict[str, Any]:
+    """What is in the files, without any secret."""
+    files = []
+    secrets: set[str] = set()
+    for folder, user in OWNERS.items():
+        for path in sorted(path for path in Path(folder).glob("**/*") if path.is_file()):
+            facts, found = look(path, user)
+            secrets |= found
+            if facts is not None:
+                files.append(facts)
+    return {"files": files, "exposed": _in_commands(secrets) + _in_logs(secrets)}
+
+
+def look(path: Path, user: str) -> tuple[dict[str, Any] | None, set[str]]:
+    """A file's owner, mode and flaws, and the secrets in it; None for a file with neither settings nor secrets."""
+    status = path.stat()
+    if status.st_size > _LARGEST:
+        return None, set()
+    text = path.read_text(encoding="utf-8", errors="replace")
+    secrets = _secrets(text)
+    is_key = path.parent.name in _KEYS
+    settings = path.name in SETTINGS
+    if not (secrets or is_key or settings):
+        return None, set()
+    return {
+        "path": str(path),
+        "owner": _name(status.st_uid, group=False),
+        "group": _name(status.st_gid, group=True),
+        "mode": stat.S_IMODE(status.st_mode),
+        "settings": settings,
+        "changed": status.st_mtime,
+        "secret": bool(secrets) or is_key,
+        "user": user,
+        "readable": readable(path, user),
+        "flaw": flaw(path) if settings else "",
+    }, secrets
+
+
+def flaw(path: Path) -> str:
+    """Why a file is not what oslo.config reads; empty when it is."""
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # The offending line stands in the error, and may hold a password: only its place is told.
+        where = [f"line {number}" for number, _ in getattr(error, "errors", [])] or [
+            f"line {getattr(error, 'lineno', '?')}"
+        ]
+        return f"{type(error).__name__} in {', '.join(where)}"
+    return ""
+
+
+def readable(path: Path, user: str) -> bool:
+    """Whether a user can open a file: its own permissions and those of the folders above it."""
+    try:
+        who = pwd.getpwnam(user)
+    except KeyError:
+        return True  # the service is not installed here
+    groups = set(os.getgrouplist(user, who.pw_gid))
+    wanted = [(path, stat.S_IRUSR, stat.S_IRGRP, stat.S_IROTH)]
+    wanted += [(folder, stat.S_IXUSR, stat.S_IXGRP, stat.S_IXOTH) for folder in path.parents]
+    for item, owner, group, other in wanted:
+        status = item.stat()
+        bit = owner if status.st_uid == who.pw_uid else group if status.st_gid in groups else other
+        if not status.st_mode & bit:
+            return False
+    return True
+
+
+def _name(number: int, *, group: bool) -> str:
+    try:
+        return grp.getgrgid(number).gr_name if group else pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _secrets(text: str) -> set[str]:
+    """The passwords in a file, as they stand and as URLs hold them."""
+    found = set()
+    for value in _SECRET.findall(text):
+        bare = value.strip().rstrip(",").strip("\"'")
+        if "://" in bare:
+            try:
+                bare = urllib.parse.urlsplit(bare).password or ""
+            except ValueError:
+                continue
+        found |= {bare, urllib.parse.unquote(bare)}
+    return {secret for secret in found if len(secret) >= _SHORTEST_SECRET}
+
+
+def _in_commands(secrets: set[str]) -> list[str]:
+    """Which processes have a secret on their command line, which every user can read."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().decode("utf-8", errors="replace")
+        except OSError:
+            continue
+        if line and any(secret in line for secret in secrets):
+            found.append(f"the command line of process {path.parent.name} ({line.partition(chr(0))[0]})")
+    return found
+
+
+def _in_logs(secrets: set[str]) -> list[str]:
+    """Which logs hold a secret."""
+    found = []
+    for folder in _FOLDERS_IN_COMMANDS:
+        for path in sorted(Path(folder).glob("*.log")):
+            with path.open(encoding="utf-8", errors="replace") as file:
+                number = next((n for n, line in enumerate(file, 1) if any(secret in line for secret in secrets)), None)
+            if number is not None:
+                found.append(f"{path}, line {number}")
+    return found

@@ -1,0 +1,202 @@
+"""The ways of this node's services into MariaDB, RabbitMQ and Keystone, tried as they themselves would."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import json
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.novalab.openstack.plugins.module_utils import service_database
+
+TIMEOUT = 8.0  # seconds for each
+_NOVA, _KEYSTONE, _GLANCE = "/etc/nova/nova.conf", "/etc/keystone/keystone.conf", "/etc/glance/glance-api.conf"
+_PLACEMENT, _NEUTRON = "/etc/placement/placement.conf", "/etc/neutron/neutron.conf"
+_DATABASES = (
+    ("nova", _NOVA, "api_database"),
+    ("nova", _NOVA, "database"),
+    ("keystone", _KEYSTONE, "database"),
+    ("glance", _GLANCE, "database"),
+    ("placement", _PLACEMENT, "placement_database"),
+    ("neutron", _NEUTRON, "database"),
+)
+_QUEUES = (("nova", _NOVA), ("neutron", _NEUTRON))
+_IDENTITIES = (("nova", _NOVA), ("glance", _GLANCE), ("placement", _PLACEMENT), ("neutron", _NEUTRON))
+_ACCESS_DENIED = (1044, 1045, 1698)  # MariaDB's error codes for who may not come in
+_OK_STATUS = 400  # of HTTP, the first that is none
+
+Login = dict[str, Any]
+
+
+def gather() -> dict[str, Any]:
+    """Every login, each once."""
+    with ThreadPoolExecutor() as pool:
+        databases = pool.map(_try_database, list(_databases()))
+        queues = pool.map(_try_queue, list(_queues()))
+        identities = pool.map(_try_identity, list(_identities()))
+        return {"database": [*databases], "queue": [*queues], "identity": [*identities]}
+
+
+def public(login: Login) -> Login:
+    """A login without what must not be told."""
+    return {key: value for key, value in login.items() if not key.startswith("_")}
+
+
+def setting(path: str, section: str, name: str) -> str:
+    """An option as the service understands it; empty when it is not set, or the file is missing or broken."""
+    with contextlib.suppress(KeyError, OSError, configparser.Error, UnicodeDecodeError):
+        return str(service_database.option(path, section, name))
+    return ""
+
+
+def _databases() -> list[Login]:
+    found = []
+    for service, path, section in _DATABASES:
+        if url := setting(path, section, "connection"):
+            found.append({"service": service, "file": path, "section": section, "_url": url})
+    return [login for login in found if str(login["_url"]).startswith("mysql")]
+
+
+def _try_database(login: Login) -> Login:
+    try:
+        arguments = service_database.connection_arguments(login["_url"])
+    except ValueError as error:
+        return {**login, "kind": "malformed", "error": str(error)}
+    place = {"host": arguments["host"], "port": arguments.get("port", 3306), "user": arguments["user"]}
+    login = {**login, **place, "database": arguments["database"]}
+    try:
+        service_database.connect(login["_url"]).close()
+    except service_database.pymysql.MySQLError as error:
+        code = error.args[0] if error.args else 0
+        kind = "refused" if code in _ACCESS_DENIED else "unreachable" if code == 2003 else "failed"
+        return {**login, "kind": kind, "error": " ".join(str(part) for part in error.args)}
+    except OSError as error:  # the file that the URL names for the password
+        return {**login, "kind": "failed", "error": str(error)}
+    return {**login, "kind": "ok", "error": ""}
+
+
+def _queues() -> list[Login]:
+    return [
+        {"service": service, "file": path, "section": "DEFAULT", "_url": url}
+        for service, path in _QUEUES
+        if (url := setting(path, "DEFAULT", "transport_url"))
+    ]
+
+
+def _try_queue(login: Login) -> Login:
+    import amqp  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+    try:
+        parts = urllib.parse.urlsplit(login["_url"])
+        host, port = parts.hostname, parts.port or 5672
+    except ValueError:
+        return {
+            **login,
+            "kind": "malformed",
+            "error": "its port is not a number, so a character of the password is not encoded",
+        }
+    user = urllib.parse.unquote(parts.username or "")
+    login = {**login, "host": host, "port": port, "user": user}
+    if not host or not user:
+        return {**login, "kind": "malformed", "error": "it names no user or no host"}
+    connection = amqp.Connection(
+        host=f"{host}:{port}",
+        userid=user,
+        password=urllib.parse.unquote(parts.password or ""),
+        virtual_host=urllib.parse.unquote(parts.path[1:]) or "/",
+        connect_timeout=TIMEOUT,
+        read_timeout=TIMEOUT,
+    )
+    try:
+        connection.connect()
+        connection.close()
+    except amqp.exceptions.AccessRefused as error:
+        return {**login, "kind": "refused", "error": str(error)}
+    except (amqp.exceptions.AMQPError, OSError) as error:
+        kind = "unreachable" if isinstance(error, OSError) else "failed"
+        return {**login, "kind": kind, "error": str(error) or type(error).__name__}
+    return {**login, "kind": "ok", "error": ""}
+
+
+def _identities() -> list[Login]:
+    """Every section with a user of Keystone; the same user is tried once, for all its sections."""
+    found: dict[tuple[str, ...], Login] = {}
+    for service, path in _IDENTITIES:
+        parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+        with contextlib.suppress(configparser.Error, UnicodeDecodeError):
+            parser.read(path, encoding="utf-8")
+        for section in parser.sections():
+            names = ("auth_url", "username", "password", "project_name")
+            values = tuple(setting(path, section, name) for name in names)
+            if not all(values):
+                continue
+            region = setting(path, section, "region_name")
+            new = {"service": service, "file": path, "sections": [], "url": values[0], "user": values[1]}
+            login = found.setdefault(
+                (path, *values), {**new, "region": region, "_password": values[2], "_project": values[3]}
+            )
+            login["sections"].append(section)
+            login["region"] = login["region"] or region
+    return list(found.values())
+
+
+def _try_identity(login: Login) -> Login:
+    domain = {"name": "Default"}
+    user = {"name": login["user"], "password": login["_password"], "domain": domain}
+    scope = {"project": {"name": login["_project"], "domain": domain}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    answer = ask(f"{login['url'].rstrip('/')}/auth/tokens", body=body)
+    parts = urllib.parse.urlsplit(login["url"])
+    login = {**login, "host": parts.hostname, "port": parts.port or 80}
+    if answer["kind"] != "ok":
+        return {**login, "kind": answer["kind"], "error": answer["error"]}
+    token = json.loads(answer["body"])["token"]
+    catalog = endpoints(token.get("catalog", []), login["region"])
+    roles = [role["name"] for role in token.get("roles", [])]
+    return {**login, "kind": "ok", "error": "", "_token": answer["token"], "catalog": catalog, "roles": roles}
+
+
+def endpoints(catalog: list[dict[str, Any]], region: str) -> dict[str, str]:
+    """The URL of each type of service, internal before public, as Nova's own options have it."""
+    found = {}
+    for service in catalog:
+        here = [e for e in service["endpoints"] if region in ("", e.get("region_id"), e.get("region"))]
+        by_interface = {endpoint["interface"]: endpoint["url"] for endpoint in here}
+        if url := by_interface.get("internal") or by_interface.get("public"):
+            found[service["type"]] = url
+    return found
+
+
+def ask(url: str, *, body: Any = None, token: str = "", timeout: float = TIMEOUT) -> dict[str, Any]:  # noqa: ANN401
+    """An answer of an API: kind is ok, refused (401 or 403), failed, or unreachable; error says why."""
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    if token:
+        headers["X-Auth-Token"] = token
+    data = json.dumps(body).encode() if body is not None else None
+    try:
+        request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 (http, as the catalog says)
+        # What a user's environment says of proxies is not what the services do.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as response:
+            text = response.read().decode("utf-8", errors="replace")
+            return {"kind": "ok", "error": "", "body": text, "token": response.headers.get("X-Subject-Token", "")}
+    except urllib.error.HTTPError as error:
+        kind = "refused" if error.code in (401, 403) else "failed"
+        return {"kind": kind, "error": f"{error.code} {error.reason}", "status": error.code}
+    except urllib.error.URLError as error:
+        return {"kind": "unreachable", "error": str(error.reason)}
+    except (ValueError, OSError) as error:  # no URL at all, or an answer that breaks off
+        return {"kind": "unreachable", "error": str(error) or type(error).__name__}
+
+
+def reach(host: str, port: int, timeout: float = 3.0) -> str:
+    """Why a port cannot be reached; empty when it can."""
+    try:
+        socket.create_connection((host, port), timeout=timeout).close()
+    except OSError as error:
+        return str(error) or type(error).__name__
+    return ""
