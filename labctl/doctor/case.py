@@ -21,8 +21,7 @@ class Case:
     """The lab as described, the host, and what each node that answers says of itself.
 
     states has the engine's or Vagrant's word for each node, silent the reason why a running node does not answer,
-    asked the host's time in seconds since the epoch before and after the nodes were asked. units has the units that
-    must run, by node.
+    asked the host's time in seconds since the epoch before and after the nodes were asked.
     """
 
     lab: Lab
@@ -31,7 +30,6 @@ class Case:
     nodes: Mapping[str, Facts] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     asked: tuple[float, float] = (0.0, 0.0)
-    units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:

@@ -99,7 +99,6 @@ def gather(lab: Lab, paths: LabPaths, tell: Callable[[str], None]) -> Case:
             nodes=facts,
             silent={name: answer.problem for name, answer in answers.items() if not answer.ok},
             asked=(before, after),
-            units=units,
         )
 
 

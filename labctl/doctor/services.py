@@ -195,7 +195,8 @@ def memcached(case: Case) -> Iterator[Finding]:
                     name,
                     f"memcached does not answer at {entry['server']}, and services wait for it",
                     (f"{entry['server']}, named in {entry['file']}: {entry['problem']}",),
-                    "look at the unit memcached on the controller",
+                    "look at the unit memcached on the controller; Keystone does not answer without it",
+                    subject=unit_subject(case.controller, "memcached"),
                     because=controller_units(case, "memcached"),
                 )
 

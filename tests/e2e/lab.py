@@ -1,5 +1,6 @@
 """A real lab for tests, in a directory, with a name and a network of its own."""
 
+import ipaddress
 import json
 import os
 import re
@@ -123,6 +124,26 @@ class LiveLab:
                     os.killpg(process.pid, signal.SIGKILL)
                     break
         return output
+
+    @property
+    def controller(self) -> str:
+        """The controller's address."""
+        return str(ipaddress.IPv4Network(self.description["network"])[11])
+
+    def container(self, node: str) -> str:
+        """The name of a node's container."""
+        return f"novalab-{self.description['name']}-{node}"
+
+    def engine(self, *arguments: str) -> str:
+        """Run the container engine's command line as labctl does."""
+        settings = json.loads(self.labctl("describe", "--json").stdout)["environment"]
+        return subprocess.run(
+            [str(self.directory / ".labctl" / "bin" / "docker"), *arguments],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
 
     @property
     def secrets(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ SETTINGS = (
 )
 _LARGEST = 1 << 20
 _SHORTEST_SECRET = 8
-_FOLDERS_IN_COMMANDS = (
+_LOG_FOLDERS = (
     "/var/log/nova",
     "/var/log/keystone",
     "/var/log/glance",
@@ -149,7 +149,7 @@ def _in_commands(secrets: set[str]) -> list[str]:
 def _in_logs(secrets: set[str]) -> list[str]:
     """Which logs hold a secret."""
     found = []
-    for folder in _FOLDERS_IN_COMMANDS:
+    for folder in _LOG_FOLDERS:
         for path in sorted(Path(folder).glob("*.log")):
             with path.open(encoding="utf-8", errors="replace") as file:
                 number = next((n for n, line in enumerate(file, 1) if any(secret in line for secret in secrets)), None)

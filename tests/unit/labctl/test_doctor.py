@@ -50,7 +50,6 @@ def case_of(lab: Lab, *changes: Change, **host: Any) -> Case:  # noqa: ANN401
         states={node.name: "running" for node in lab.nodes},
         nodes=nodes,
         asked=(NOW - 2, NOW + 2),
-        units=runner.expected_units(lab),
     )
 
 
