@@ -43,6 +43,13 @@ def nodes(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
+def snapshots(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of the lab's snapshots."""
+    folder = _paths(context).snapshots
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(item.name for item in found if not item.name.startswith(".") and item.name.startswith(incomplete))
+
+
 def _paths(context: typer.Context) -> LabPaths:
     """The lab that the words before say; options of the program itself are in the outermost context."""
     from labctl import registry

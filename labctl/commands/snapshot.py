@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from labctl.commands import complete
 from labctl.commands.app import Json, app, load, working
 
 snapshot = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(snapshot, name="snapshot", help="Keep the state of all nodes, and come back to it.")
 Name = Annotated[str, typer.Argument(help="Up to 40 lower-case letters, digits and hyphens.")]
+Kept = Annotated[str, typer.Argument(help="The name of a snapshot.", autocompletion=complete.snapshots)]
 
 
 @snapshot.command("save")
@@ -46,7 +48,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 @snapshot.command("restore")
 def restore(
     context: typer.Context,
-    name: Name,
+    name: Kept,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="End when all services have reported.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +71,7 @@ def restore(
 
 
 @snapshot.command("delete")
-def delete(context: typer.Context, name: Name) -> None:
+def delete(context: typer.Context, name: Kept) -> None:
     """Remove a snapshot. Nodes that were restored from it go on."""
     from labctl import snapshots
 

@@ -62,6 +62,14 @@ def test_nodes(enter: LabPaths, tmp_path: Path) -> None:
     assert completed("labctl --lab two ssh ") == []
 
 
+def test_snapshots(enter: LabPaths) -> None:
+    for name in ("fresh", "full", ".full.unfinished"):
+        (enter.snapshots / name).mkdir(parents=True)
+    assert completed("labctl --lab one snapshot restore f") == ["fresh", "full"]
+    assert completed("labctl --lab one snapshot delete fu") == ["full"]
+    assert completed("labctl --lab two snapshot delete ") == []
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script(shell: str) -> None:
     done = subprocess.run(
