@@ -103,6 +103,10 @@ def _refused_removal(
     lab: Lab, present: Present, leaving: tuple[str, ...], *, evict: bool, remove: bool
 ) -> Iterator[Refusal]:
     was, now = str(len(lab.computes) + len(leaving)), str(len(lab.computes))
+    if "keystone_admin" in _new_passwords(lab, present):
+        reason = "while computes leave, the cloud is talked to with the password in force"
+        way = f"One after the other: `labctl up` with computes: {was} and the new password, then the computes."
+        yield Refusal("secrets.keystone_admin", "another one", "a new one", reason, way)
     if not remove:
         yield Refusal("computes", was, now, f"{', '.join(leaving)} must leave", "`labctl up` removes them.")
     elif not present.cloud:
@@ -180,11 +184,15 @@ def _changed(lab: Lab, present: Present, leaving: tuple[str, ...]) -> Iterator[C
         yield Change("change", "software", detail, staying)
     else:
         yield from _changed_software(lab, present.software, staying)
-    for name in USERS:
-        if name in lab.secrets and lab.secrets[name] != present.passwords.get(name, lab.secrets[name]):
-            what, where = USERS[name]
-            nodes = staying if where == _EVERYWHERE else staying[:1]
-            yield Change("change", f"password {name}", f"{what} ({where})", nodes)
+    for name in _new_passwords(lab, present):
+        what, where = USERS[name]
+        nodes = staying if where == _EVERYWHERE else staying[:1]
+        yield Change("change", f"password {name}", f"{what} ({where})", nodes)
+
+
+def _new_passwords(lab: Lab, present: Present) -> list[str]:
+    """The names of the passwords that are in force and that lab.yaml says otherwise."""
+    return [name for name in USERS if lab.secrets.get(name, "") not in ("", present.passwords.get(name, ""))]
 
 
 def _changed_software(lab: Lab, before: Mapping[str, Any], staying: tuple[str, ...]) -> Iterator[Change]:

@@ -182,15 +182,7 @@ def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan) -> Outcome:
             inventory.write(lab, paths, hosts)
         inventory.wait_for_ssh(hosts)
     reconcile.settle(lab, paths, progress, plan, ground.engine, hosts)
-    results = playbook.run(
-        "site.yaml",
-        paths=paths,
-        inventory=paths.hosts_ini,
-        progress=progress,
-        title="Computes and verification" if plan.local else "Software and verification",
-        # The verification looks at the controller all the same.
-        skip="controller,network" if plan.local else None,
-    )
+    results = reconcile.software(paths, progress, plan)
     made.remember_software(paths, lab)
     return Outcome(results, service_list(paths, lab), time.monotonic() - start)
 

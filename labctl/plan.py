@@ -63,6 +63,13 @@ class Plan:
         return any(change.action != "keep" for change in self.changes)
 
     @property
+    def new(self) -> tuple[str, ...]:
+        """The computes that are created."""
+        return tuple(
+            name for change in self.changes if change.local and change.action == "create" for name in change.nodes
+        )
+
+    @property
     def local(self) -> bool:
         """Whether computes come or go and nothing else is to be done, to a lab whose software was whole."""
         return self.due and all(change.local for change in self.changes if change.action != "keep")

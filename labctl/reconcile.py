@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from labctl import compare, containers, inventory, labsecrets, leaving, made, nodes, vagrant
+from labctl import compare, containers, inventory, labsecrets, leaving, made, nodes, playbook, vagrant
 from labctl.description import Lab, Node
 from labctl.engine import Engine
 from labctl.errors import LabError
 from labctl.inventory import SshHost
 from labctl.paths import LabPaths
 from labctl.plan import Plan
+from labctl.playbook import PlaybookResult
 from labctl.progress import Progress
 from labctl.vagrant import Machines
 
@@ -56,6 +57,25 @@ def settle(
     if going:
         _remove(lab, going, paths, progress, due, engine, hosts)
     made.remember(paths, lab, engine.kind if engine else None)
+
+
+def software(paths: LabPaths, progress: Progress, due: Plan) -> PlaybookResult:
+    """Run site.yaml, or what of it concerns computes that come or go when nothing else is due; then all is verified."""
+    if not due.local:
+        title, skip, environment = "Software and verification", None, {}
+    else:
+        title = "Computes and verification"
+        skip = "controller,network" if due.new else "controller,computes,network"
+        environment = {"LABCTL_COMPUTES": ":".join(due.new)}
+    return playbook.run(
+        "site.yaml",
+        paths=paths,
+        inventory=paths.hosts_ini,
+        progress=progress,
+        title=title,
+        skip=skip,
+        environment=environment,
+    )
 
 
 def _remove(

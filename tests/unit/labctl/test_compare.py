@@ -198,6 +198,13 @@ def test_only_up_removes_nodes(make_lab: Callable[..., Lab]) -> None:
     assert (refusal.reason, refusal.way) == ("compute2 must leave", "`labctl up` removes them.")
 
 
+def test_one_after_the_other(make_lab: Callable[..., Lab]) -> None:
+    """The removal would log in with a password that Keystone does not know yet."""
+    lab = make_lab(computes=1, secrets={"keystone_admin": "new", "rabbitmq_nova": "new"})
+    (refusal,) = planned(lab, there(make_lab())).refusals
+    assert (refusal.key, "new" in refusal.was) == ("secrets.keystone_admin", False)
+
+
 def test_a_dead_node_that_leaves(make_lab: Callable[..., Lab]) -> None:
     present = there(make_lab(), nodes={"controller": "running", "compute1": "running"})
     plan = planned(make_lab(computes=1), present)

@@ -115,3 +115,35 @@ def test_a_nova_that_does_not_answer(
     (refusal,) = reconcile.plan(lab, paths, None).refusals
     assert "Nova does not answer: refused" in refusal.reason
     assert reconcile.plan(lab, paths, None, evict=True).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("now", "title", "skip", "environment"),
+    [
+        ({}, "Software and verification", None, {}),
+        ({"computes": 4}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4"}),
+        ({"computes": 5}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4:compute5"}),
+        ({"computes": 2}, "Computes and verification", "controller,computes,network", {"LABCTL_COMPUTES": ""}),
+        ({"computes": 4, "virt_type": "qemu"}, "Software and verification", None, {}),
+    ],
+)
+def test_what_of_site_yaml_runs(
+    paths: LabPaths,
+    make_lab: Callable[..., Lab],
+    monkeypatch: pytest.MonkeyPatch,
+    now: dict[str, object],
+    title: str,
+    skip: str | None,
+    environment: dict[str, str],
+) -> None:
+    ran: list[dict[str, Any]] = []
+    monkeypatch.setattr(playbook, "run", lambda _name, **given: ran.append(given))
+    monkeypatch.setattr(leaving, "servers", lambda *_: {})
+    monkeypatch.setattr(reconcile, "_states", lambda *_: {node.name: "running" for node in make_lab(computes=3).nodes})
+    paths.make_state()
+    paths.clouds_yaml.touch()
+    made.remember(paths, make_lab(computes=3), None)
+    made.remember_software(paths, make_lab(computes=3))
+    with Progress(paths.logs / "x.log") as progress:
+        reconcile.software(paths, progress, reconcile.plan(make_lab(**{"computes": 3, **now}), paths, None))
+    assert [(given["title"], given["skip"], given["environment"]) for given in ran] == [(title, skip, environment)]
