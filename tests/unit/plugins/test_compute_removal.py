@@ -192,7 +192,7 @@ def test_a_cloud_that_is_about_to_start_is_waited_for() -> None:
 
 
 def test_queues() -> None:
-    listing = "compute.compute3\t0\ncompute.compute1\t0\ncompute.compute4\t1\nscheduler\t1\n"
+    listing = "compute\ncompute.compute3\ncompute.compute1\ncompute.compute30\nscheduler\n"
     assert compute_remains.queues(listing, ["compute3", "compute4"]) == ["compute.compute3"]
 
 
