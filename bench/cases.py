@@ -20,6 +20,7 @@ Measure = Callable[[BenchLab], Done]
 ENVIRONMENT = "Python environment"
 HOST_PACKAGES = "Host packages"
 MANY = 10
+LAB_MEMORY = 3.0  # GiB that the usual lab takes, with Neutron
 _SNAPSHOT = "bench"
 _CHANGED = re.compile(r"\bchanged=(\d+)")
 
@@ -29,6 +30,7 @@ class Case:
     """One thing that is measured. verb is what labctl must know for it; times is how often a round repeats it.
 
     count divides the seconds in tables: how many things the case makes. playbook says that Ansible's events tell tasks.
+    memory is what must be available for what the case itself starts, in GiB.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Case:
     times: int = 1
     count: int = 1
     playbook: bool = False
+    memory: float = 0
 
 
 def _cold(lab: BenchLab) -> Done:
@@ -105,19 +108,29 @@ def _destroy(lab: BenchLab) -> Done:
 
 
 CASES = (
-    Case("cold", "from a fresh clone and no images to the verified lab", "nothing", _cold, playbook=True),
-    Case("warm", "`labctl up`, images there", "images", _up, playbook=True),
+    Case(
+        "cold",
+        "from a fresh clone and no images to the verified lab",
+        "nothing",
+        _cold,
+        playbook=True,
+        memory=LAB_MEMORY,
+    ),
+    Case("warm", "`labctl up`, images there", "images", _up, playbook=True, memory=LAB_MEMORY),
     Case("unchanged", "`labctl up` again, nothing to do", "lab", _up, playbook=True),
     Case("playbook", "`ansible-playbook -i hosts.ini site.yaml`, nothing to do", "lab", _playbook),
     Case("status", "`labctl status`", "lab", _status, times=3),
     Case("help", "`labctl --help`", "whatever", _help, times=3),
     Case("resume", "`labctl resume` after `labctl pause`", "lab", _resume, verb=("resume",)),
     Case("restore", "`labctl snapshot restore`", "lab", _restore, verb=("snapshot", "restore")),
-    Case("add-one", f"`labctl up` that adds one compute to {COMPUTES}", "any lab", _adding(1), playbook=True),
+    Case(
+        "add-one", f"`labctl up` that adds one compute to {COMPUTES}", "any lab", _adding(1), playbook=True, memory=0.5
+    ),
     Case(
         *("add-ten", f"each of {MANY} computes that one `labctl up` adds", "any lab", _adding(MANY)),
         count=MANY,
         playbook=True,
+        memory=0.4 * MANY,
     ),
     Case("destroy", "`labctl destroy`", "any lab", _destroy),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.results import Machine
 from labctl.engine import Engine
+from labctl.errors import LabError
 
 # The share of the processors above which a measurement is marked: a lab that idles uses less.
 LOUD = 0.25
@@ -41,6 +42,15 @@ def _pairs(path: Path, separator: str) -> list[tuple[str, str]]:
 def load() -> float:
     """The load average of the last minute."""
     return round(os.getloadavg()[0], 2)
+
+
+def check_memory(needed: float, meminfo: Path = _PROC / "meminfo") -> None:
+    """Refuse what would leave the machine without memory. needed is in GiB. Raises LabError."""
+    free = int(dict(_pairs(meminfo, ":")).get("MemAvailable", "0 kB").split()[0]) / 2**20
+    if free < needed:
+        raise LabError(
+            f"{free:.1f} GiB of memory are available, expected {needed:g} GiB: the machine would stand still"
+        )
 
 
 def busy(seconds: float = _LOOK, stat: Path = _PROC / "stat") -> float:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import events, machine
-from bench.cases import CASES, Case, changed, check_unchanged
+from bench.cases import CASES, LAB_MEMORY, Case, changed, check_unchanged
 from bench.lab import COMPUTES, BenchLab, Done
 from bench.results import By, Networking, Sample, Task
 from bench.storage import Storage
@@ -96,6 +96,7 @@ class Rounds:
     def _ours(self, case: Case) -> None:
         try:
             self._need(case)
+            machine.check_memory(case.memory)
         except LabError as error:
             self._sample(case.name, "novalab", self._moment(), error=f"before it: {error}")
             return
@@ -121,6 +122,7 @@ class Rounds:
         elif case.need != "whatever" and (not self._up or self._other_computes(case)):
             self._report(f"{case.name}: the lab is brought up")
             self._destroy()
+            machine.check_memory(LAB_MEMORY)
             self._lab.describe(self._networking)
             self._lab.labctl("up")
             self._up = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import machine
+from labctl.errors import LabError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,3 +36,11 @@ def test_settling_ends_with_a_quiet_moment_or_with_the_time(monkeypatch: pytest.
     assert machine.settle(60) == 0.1
     assert machine.settle(0) == 0.9
     assert shares == []
+
+
+def test_memory_that_is_not_there_is_not_used(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  16000000 kB\nMemAvailable:   2097152 kB\n", encoding="ascii")
+    machine.check_memory(2.0, meminfo)
+    with pytest.raises(LabError, match=r"2\.0 GiB of memory are available, expected 4 GiB"):
+        machine.check_memory(4.0, meminfo)

@@ -54,6 +54,7 @@ class PretendedLab(BenchLab):
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PretendedLab:
     monkeypatch.setattr(machine, "settle", lambda _: 0.4)
+    monkeypatch.setattr(machine, "check_memory", lambda _: None)
     return PretendedLab(tmp_path)
 
 
@@ -143,6 +144,17 @@ def test_a_yardstick_that_fails_costs_only_itself(lab: PretendedLab) -> None:
     ours, theirs = measure(lab, "warm", compared=True)
     assert ours.seconds == 10.0
     assert (theirs.by, theirs.error) == ("yardstick", "bare warm is broken")
+
+
+def test_ten_computes_are_left_out_where_they_have_no_room(lab: PretendedLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(needed: float) -> None:
+        if needed > 3:
+            raise LabError("no room")
+
+    monkeypatch.setattr(machine, "check_memory", refuse)
+    failed, gone = measure(lab, "add-ten", "destroy")
+    assert (failed.error, gone.seconds) == ("before it: no room", 10.0)
+    assert "up 12" not in lab.calls
 
 
 def test_cold_needs_a_storage_that_can_be_emptied(lab: PretendedLab) -> None:
