@@ -27,6 +27,8 @@ _DATABASES = (
 )
 _QUEUES = (("nova", _NOVA), ("neutron", _NEUTRON))
 _IDENTITIES = (("nova", _NOVA), ("glance", _GLANCE), ("placement", _PLACEMENT), ("neutron", _NEUTRON))
+# After memcached has come back, each thread of Keystone fails once, at its old connection.
+_ATTEMPTS = 3
 _ACCESS_DENIED = (1044, 1045, 1698)  # MariaDB's error codes for who may not come in
 _OK_STATUS = 400  # of HTTP, the first that is none
 
@@ -150,7 +152,10 @@ def _try_identity(login: Login) -> Login:
     user = {"name": login["user"], "password": login["_password"], "domain": domain}
     scope = {"project": {"name": login["_project"], "domain": domain}}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-    answer = ask(f"{login['url'].rstrip('/')}/auth/tokens", body=body)
+    for _ in range(_ATTEMPTS):
+        answer = ask(f"{login['url'].rstrip('/')}/auth/tokens", body=body)
+        if answer["kind"] in ("ok", "refused") or "timed out" in answer["error"]:
+            break
     parts = urllib.parse.urlsplit(login["url"])
     login = {**login, "host": parts.hostname, "port": parts.port or 80}
     if answer["kind"] != "ok":
