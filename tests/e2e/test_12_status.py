@@ -19,7 +19,6 @@ import pytest
 from tests.e2e.lab import FOUR_ROWS, SCRIPTS, LiveLab
 
 HARD = "p@:/#%?$'\" x"
-BUDGET = 1.5  # seconds for `labctl status` on two processors with nothing else to do
 # Each as that writes it for which it is; what redacts them is tested with more.
 FORMS: dict[str, Callable[[str], str]] = {
     "plain": lambda text: text,
@@ -63,16 +62,6 @@ def test_status_of_a_whole_lab(lab: LiveLab) -> None:
     text = lab.labctl("status", "--all").stdout
     assert "Nothing is degraded." in text
     assert "nova-conductor controller active (running)" in " ".join(text.split())
-
-
-def test_status_takes_little_time(lab: LiveLab) -> None:
-    """The best of five: others may be at work on the machine."""
-    times = []
-    for _ in range(5):
-        start = time.monotonic()
-        lab.labctl("status")
-        times.append(time.monotonic() - start)
-    assert min(times) < BUDGET, times
 
 
 def test_a_stopped_unit_is_named_with_since(lab: LiveLab) -> None:
