@@ -272,13 +272,6 @@ CLOUD = [
         ("lost", "on no host", "labctl explain"),
     ),
     Fault(
-        "memcached listens at another port",
-        "controller",
-        *edited("/etc/memcached.conf", "'s/^-p 11211/-p 11212/'", after="; systemctl restart memcached; sleep 0.5"),
-        "memcached",
-        ("memcached does not answer at", ":11211", "Connection refused"),
-    ),
-    Fault(
         "a service has too many workers",
         "controller",
         *edited(
