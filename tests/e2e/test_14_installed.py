@@ -20,7 +20,7 @@ DIRECTORY = PLACE / "lab"
 PROGRAMS = PLACE / "environment" / "bin"
 NAME = "wheel"
 # The images are those of the other lab: the same features, fewer nodes.
-DESCRIPTION = {"name": NAME, "network": "10.213.57.0/24", "computes": 1}
+DESCRIPTION = {"name": NAME, "network": "10.213.66.0/24", "computes": 1}
 
 
 @dataclass(frozen=True)
