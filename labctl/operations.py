@@ -299,10 +299,13 @@ def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> d
     return result
 
 
-def ssh_hosts(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
-    """How to reach the nodes: as noted when they came up, else as Vagrant says, which takes seconds."""
+def ssh_hosts(lab: Lab, paths: LabPaths, *wanted: str) -> dict[str, SshHost]:
+    """How to reach the nodes: as noted when they came up, else as Vagrant says, which takes seconds.
+
+    wanted has the names of those that are needed, by default all.
+    """
     noted = inventory.known(paths)
-    if all(node.name in noted for node in lab.nodes):
+    if all(name in noted for name in wanted or [node.name for node in lab.nodes]):
         return noted
     engine = engine_of(lab, paths)
     return Machines(lab, paths, engine.environment if engine else {}, lambda _: None).ssh_hosts()
@@ -310,7 +313,7 @@ def ssh_hosts(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
 
 def service_list(paths: LabPaths, lab: Lab, *, options: str = "") -> str:
     """What `openstack compute service list` says on the controller. Raises LabError when it says nothing."""
-    host = ssh_hosts(lab, paths)[lab.controller.name]
+    host = ssh_hosts(lab, paths, lab.controller.name)[lab.controller.name]
     command = host.command("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", f"bash -c '{SERVICE_LIST} {options}'")
     try:
         done = subprocess.run(

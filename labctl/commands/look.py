@@ -93,7 +93,7 @@ def ssh(
     from labctl import operations
 
     lab.node(node)
-    host = operations.ssh_hosts(lab, paths).get(node)
+    host = operations.ssh_hosts(lab, paths, node).get(node)
     if host is None:
         raise LabError(f"{node} is not running", "Run `labctl up`.")
     # One word goes to the node's shell as it is, so that it can hold a pipe; several are one command with arguments.

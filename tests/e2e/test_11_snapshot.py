@@ -71,7 +71,7 @@ def cloud(lab: LiveLab) -> Iterator[Connection]:
 
 def build(cloud: Connection) -> list[str]:
     """Ask for servers, and return their ids without waiting for them."""
-    flavor = cloud.compute.create_flavor(name=NAME, ram=64, vcpus=1, disk=1)
+    flavor = cloud.compute.create_flavor(name=NAME, ram=128, vcpus=1, disk=1)
     image = cloud.image.find_image("novalab-guest", ignore_missing=False).id
     network = cloud.network.find_network("lab", ignore_missing=False).id
     made = (

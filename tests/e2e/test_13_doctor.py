@@ -579,7 +579,7 @@ def test_other_hosts(lab: LiveLab, tmp_path: Path) -> None:
     words: tuple[str, ...] = ("vagrant is not found",)
     assert expect("programs are missing", "PATH=/nowhere", findings, "programs", "host", words) == ""
     findings = on_host(labctl, "-C", str(tmp_path), "doctor", "--json")
-    words = (f"Network {lab.description['network']} is taken by the container network", "into")
+    words = (f"Network {lab.description['network']} is taken by the lab {lab.description['name']}",)
     assert expect("another lab has the network", "lab.yaml", findings, "network", "host", words) == ""
     findings = on_host(labctl, "-C", "/sys/kernel", "doctor", "--json")
     words = ("/sys/kernel: ",)
