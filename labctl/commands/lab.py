@@ -46,12 +46,21 @@ def up(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, as `labctl plan`.")] = False,
     evict: Evict = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Make the lab of an archive that `labctl export-lab` wrote."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the lab up: from an empty machine, from a half-made lab, after `labctl halt`, or after an edit of lab.yaml.
 
     It ends with a verification and prints what Nova itself says. Repeated on a running lab it changes nothing.
     """
+    if source is not None:
+        if dry_run or evict:
+            raise BadInput("--from makes a new lab: --dry-run and --evict are for one that is there")
+        _up_from(context.obj, source, as_json=as_json)
+        return
     paths, lab = load(context)
 
     from labctl import operations
@@ -71,6 +80,18 @@ def up(
         typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo(_farewell(outcome, paths, lab))
+
+
+def _up_from(paths: LabPaths, source: Path, *, as_json: bool) -> None:
+    from labctl import carrying, operations
+
+    manifest, lab = carrying.check_import(paths, source)
+    with working(paths, "up", quiet_output=as_json) as progress:
+        outcome = carrying.up(lab, paths, source, manifest, progress)
+        services = operations.service_list(paths, lab, options="-f json") if as_json else ""
+    typer.echo(
+        json.dumps(_outcome(outcome, paths, lab, services), indent=2) if as_json else _farewell(outcome, paths, lab)
+    )
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""The verbs for snapshots."""
+"""The verbs for snapshots, and for a lab that is carried elsewhere."""
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,3 +81,26 @@ def delete(context: typer.Context, name: Kept) -> None:
     with working(paths, "snapshot delete") as progress:
         snapshots.delete(lab, paths, name, progress)
     typer.echo(f"Snapshot {name} is gone.")
+
+
+@app.command("export-lab")
+def export_lab(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The archive to write; it must not be there yet.")],
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="The finished nodes, with every password and key of the lab.")
+    ] = False,
+) -> None:
+    """Write the lab into a file, from which `labctl up --from FILE` makes it on another machine without a network.
+
+    Without secrets it holds lab.yaml and the images with packages: the other lab is configured anew, with passwords of
+    its own. The nodes' own configuration is full of passwords, so the finished nodes go with --with-secrets only.
+    """
+    from labctl import carrying
+
+    paths, lab = load(context)
+    carrying.check_export(lab, paths, file, with_secrets=with_secrets)
+    with working(paths, "export-lab") as progress:
+        size = carrying.export(lab, paths, file, progress, with_secrets=with_secrets)
+    kind = "with its secrets: keep it as closely as a password" if with_secrets else "without secrets"
+    typer.echo(f"{file} has the lab {kind} ({size / 1e6:.0f} MB). Elsewhere: labctl up --from {file.name}")
