@@ -21,6 +21,7 @@ from labctl import (
     labsecrets,
     leaving,
     made,
+    neighbours,
     network,
     nodeimages,
     nodes,
@@ -67,17 +68,7 @@ def preflight(lab: Lab, paths: LabPaths, *, evict: bool = False, remove: bool = 
         plan = reconcile.plan(lab, paths, engine, evict=evict, remove=remove)
         if plan.refusals:
             return plan
-        known = engine.networks() if engine else []
-        network.check(
-            lab,
-            paths,
-            host=network.of_host(),
-            engine=network.of_engine([(item.name, item.subnet) for item in known], lab.network_name),
-            own=next((item for item in known if item.name == lab.network_name), None),
-            containers=containers.find(engine, prefix=lab.container_prefix, paths=paths) if engine else (),
-            labs=registry.others(paths),
-            exists=(paths.dotfile / "machines").is_dir(),
-        )
+        network.check(lab, paths, **neighbours.around(lab, paths, [engine] if engine else []))
     return plan
 
 

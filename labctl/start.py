@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from labctl import containers, description, labs, network, registry
+from labctl import description, labs, neighbours, network
 from labctl.description import Lab
 from labctl.errors import BadInput
 from labctl.labfile import LabFile
@@ -53,17 +53,4 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 def _problems(lab: Lab, paths: LabPaths) -> list[network.Problem]:
     with labs.engines() as working:
-        known = [item for engine in working for item in engine.networks()]
-        return network.problems(
-            lab,
-            paths,
-            host=network.of_host(),
-            engine=list(network.of_engine([(item.name, item.subnet) for item in known], lab.network_name)),
-            own=next((item for item in known if item.name == lab.network_name), None),
-            containers=[
-                container
-                for engine in working
-                for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)
-            ],
-            labs=registry.others(paths),
-        )
+        return network.problems(lab, paths, **neighbours.around(lab, paths, working))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labctl import inotify
 from labctl.doctor.finding import HOST, Finding, Severity, check
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 _MIB, _GIB = 1 << 20, 1 << 30
 _OPEN_FILES = 1024
-# Of root's instances of inotify, those that systemd, udev and D-Bus of one node take.
-_INOTIFY_PER_NODE = 9
 _THREADS_PER_NODE = 400
 _CONTROLLER_MEMORY, _COMPUTE_MEMORY = 1700 * _MIB, 350 * _MIB
 _IMAGES_ROOM, _NODE_ROOM, _LEAST_ROOM, _DIRECTORY_ROOM = 5 * _GIB, _GIB // 2, _GIB // 2, 200 * _MIB
@@ -78,13 +77,13 @@ def limits(case: Case) -> Iterator[Finding]:
         )
     if host.inotify is not None and case.lab.provider == "docker":
         used, limit = host.inotify
-        if used + nodes * _INOTIFY_PER_NODE > limit or used >= limit:
+        if used + nodes * inotify.NODE > limit or used >= limit:
             yield Finding(
                 HOST,
                 "too few instances of inotify: systemd in new nodes ends with 'Too many open files'",
                 (
                     f"root's processes hold {used} of {limit} (fs.inotify.max_user_instances)",
-                    f"a node takes about {_INOTIFY_PER_NODE}, and {nodes} are to start",
+                    f"a node takes about {inotify.NODE}, and {nodes} are to start",
                 ),
                 "sysctl -w fs.inotify.max_user_instances=1024",
                 Severity.ERROR if nodes else Severity.WARNING,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl import hostpackages, imagefiles, images
+from labctl import hostpackages, imagefiles, images, inotify
 from labctl.engine import Engine, may_be_root
 from labctl.errors import LabError
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
-_INOTIFY = (_PROC / "sys/fs/inotify/max_user_instances", _PROC / "sys/user/max_inotify_instances")
 _LISTENING_TCP, _BOUND_UDP = "0A", "07"  # states in /proc/net, include/net/tcp_states.h
 _DNS = 53
 _KVM = Path("/dev/kvm")
@@ -93,7 +92,7 @@ def gather(
         can_install=shutil.which("apt-get") is not None and may_be_root(),
         cgroups=cgroups(_CGROUPS),
         open_files=_soft_limit(),
-        inotify=inotify(),
+        inotify=inotify.in_use(),
         processes=_processes(),
         memory=memory.get("MemAvailable", 1 << 40),
         memory_total=memory.get("MemTotal", 1 << 40),
@@ -129,21 +128,6 @@ def cgroups(root: Path) -> str:
 def _soft_limit() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
-
-
-def inotify() -> tuple[int, int] | None:
-    """How many instances of inotify root's processes hold, and how many they may. Only root can see that."""
-    limits = [int(path.read_text(encoding="ascii")) for path in _INOTIFY if path.exists()]
-    if not limits or os.geteuid() != 0:
-        return None
-    used = 0
-    for folder in _PROC.glob("[0-9]*/fd"):
-        try:
-            if folder.stat().st_uid == 0:
-                used += sum(os.readlink(entry.path) == "anon_inode:inotify" for entry in os.scandir(folder))  # noqa: PTH115
-        except OSError:
-            continue  # it has ended
-    return used, min(limits)
 
 
 def _processes() -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl import asking, containers, groups, inventory, labsecrets, network, reconcile, registry, remote
+from labctl import asking, groups, inventory, labsecrets, neighbours, network, reconcile, remote
 from labctl.doctor import cloud, files, host, hostfacts, nodes, program, services
 from labctl.doctor.case import Case
 from labctl.doctor.finding import CHECKS, Check, Finding, Severity
@@ -148,17 +148,7 @@ def _refusals(lab: Lab, paths: LabPaths, engine: Engine | None) -> tuple[str, st
     """What labctl up would say of the lab's network and name, and of lab.yaml; empty where it would not refuse."""
     network_problem = plan_problem = ""
     try:
-        known = engine.networks() if engine else []
-        network.check(
-            lab,
-            paths,
-            host=network.of_host(),
-            engine=network.of_engine([(item.name, item.subnet) for item in known], lab.network_name),
-            own=next((item for item in known if item.name == lab.network_name), None),
-            containers=containers.find(engine, prefix=lab.container_prefix, paths=paths) if engine else (),
-            labs=registry.others(paths),
-            exists=(paths.dotfile / "machines").is_dir(),
-        )
+        network.check(lab, paths, **neighbours.around(lab, paths, [engine] if engine else []))
     except LabError as error:
         network_problem = str(error)
     try:

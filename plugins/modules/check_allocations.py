@@ -16,24 +16,14 @@ description:
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
   - novalab contributors (@novalab)
-requirements:
-  - openstacksdk >= 4
+extends_documentation_fragment:
+  - novalab.openstack.cloud
+  - novalab.openstack.cloud.project
 options:
   node:
     description: The name of the APIs' node in the lab.
     type: str
     required: true
-  clouds_file:
-    description: The C(clouds.yaml) to read.
-    type: path
-    required: true
-  cloud:
-    description: The cloud's name in it, with an administrator's credentials.
-    type: str
-    required: true
-  project:
-    description: The project to act in, if it is not the cloud's own.
-    type: str
   port_names:
     description: Names of ports that must be gone, whoever owns them.
     type: list

@@ -18,6 +18,8 @@ author:
   - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
+extends_documentation_fragment:
+  - novalab.openstack.nova
 options:
   node:
     description: The node's name in the lab.
@@ -33,10 +35,6 @@ options:
     type: list
     elements: str
     default: [cell0, cell1]
-  config:
-    description: Nova's configuration file.
-    type: path
-    default: /etc/nova/nova.conf
 attributes:
   check_mode:
     support: full

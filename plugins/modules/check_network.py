@@ -18,19 +18,11 @@ description:
   - A check that fails is reported in RV(checks) and does not fail the module.
 author:
   - novalab contributors (@novalab)
-requirements:
-  - openstacksdk >= 4
+extends_documentation_fragment:
+  - novalab.openstack.cloud
 options:
   node:
     description: The name of the API's node in the lab.
-    type: str
-    required: true
-  clouds_file:
-    description: The C(clouds.yaml) to read.
-    type: path
-    required: true
-  cloud:
-    description: The cloud's name in it, with an administrator's credentials.
     type: str
     required: true
   computes:

@@ -19,15 +19,13 @@ author:
   - novalab contributors (@novalab)
 requirements:
   - keystoneauth1 on the node, which nova-compute brings
+extends_documentation_fragment:
+  - novalab.openstack.nova
 options:
   node:
     description: The node's name in the lab, which is also that of its resource provider.
     type: str
     required: true
-  config:
-    description: Nova's configuration file.
-    type: path
-    default: /etc/nova/nova.conf
 attributes:
   check_mode:
     support: full

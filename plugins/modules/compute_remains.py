@@ -23,6 +23,8 @@ author:
   - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
+extends_documentation_fragment:
+  - novalab.openstack.nova
 options:
   hosts:
     description: The computes, as they named themselves to Nova.
@@ -33,10 +35,6 @@ options:
     description: Whether there is OVN.
     type: bool
     default: true
-  config:
-    description: Nova's configuration file.
-    type: path
-    default: /etc/nova/nova.conf
 attributes:
   check_mode:
     support: full

@@ -21,20 +21,10 @@ description:
   - C(enabled) takes the first step back, for computes that are to stay after all.
 author:
   - novalab contributors (@novalab)
-requirements:
-  - openstacksdk >= 4
+extends_documentation_fragment:
+  - novalab.openstack.cloud
+  - novalab.openstack.cloud.project
 options:
-  clouds_file:
-    description: The C(clouds.yaml) to read.
-    type: path
-    required: true
-  cloud:
-    description: The cloud's name in it, with an administrator's credentials.
-    type: str
-    required: true
-  project:
-    description: The project to act in, if it is not the cloud's own.
-    type: str
   hosts:
     description: The computes, as they name themselves to Nova.
     type: list

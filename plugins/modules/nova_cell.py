@@ -21,6 +21,8 @@ author:
   - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
+extends_documentation_fragment:
+  - novalab.openstack.nova
 options:
   cells:
     description: The cells.
@@ -43,10 +45,6 @@ options:
       transport_url:
         description: The URL of the cell's message queue, or a template of it. V(cell0) has none.
         type: str
-  config:
-    description: Nova's configuration file.
-    type: path
-    default: /etc/nova/nova.conf
 attributes:
   check_mode:
     support: full

@@ -19,6 +19,8 @@ author:
   - novalab contributors (@novalab)
 requirements:
   - PyMySQL on the node
+extends_documentation_fragment:
+  - novalab.openstack.nova
 options:
   hosts:
     description: The expected compute hosts, as they name themselves to Nova.
@@ -33,10 +35,6 @@ options:
     description: Whether missing hosts fail the module, or are only returned, for a caller that has more to say of them.
     type: bool
     default: true
-  config:
-    description: Nova's configuration file.
-    type: path
-    default: /etc/nova/nova.conf
 attributes:
   check_mode:
     support: full

@@ -17,20 +17,10 @@ description:
     that hold one of RV(words).
 author:
   - novalab contributors (@novalab)
-requirements:
-  - openstacksdk >= 4
+extends_documentation_fragment:
+  - novalab.openstack.cloud
+  - novalab.openstack.cloud.project
 options:
-  clouds_file:
-    description: The C(clouds.yaml) to read.
-    type: path
-    required: true
-  cloud:
-    description: The cloud's name in it, with an administrator's credentials.
-    type: str
-    required: true
-  project:
-    description: The project to act in, if it is not the cloud's own.
-    type: str
   server:
     description: The server's id, or its name in any project.
     type: str

@@ -17,20 +17,10 @@ description:
     are not ready.
 author:
   - novalab contributors (@novalab)
-requirements:
-  - openstacksdk >= 4
+extends_documentation_fragment:
+  - novalab.openstack.cloud
+  - novalab.openstack.cloud.project
 options:
-  clouds_file:
-    description: The C(clouds.yaml) to read.
-    type: path
-    required: true
-  cloud:
-    description: The cloud's name in it.
-    type: str
-    required: true
-  project:
-    description: The project to act in, if it is not the cloud's own.
-    type: str
   servers:
     description: The servers.
     type: list

@@ -21,17 +21,9 @@ description:
     in which case no filter says that the host is down.
 author:
   - novalab contributors (@novalab)
-requirements:
-  - openstacksdk >= 4
+extends_documentation_fragment:
+  - novalab.openstack.cloud
 options:
-  clouds_file:
-    description: The C(clouds.yaml) to read.
-    type: path
-    required: true
-  cloud:
-    description: The cloud's name in it, with an administrator's credentials, because only they may choose a host.
-    type: str
-    required: true
   project:
     description: The project of the servers, in which the user must have a role.
     type: str

@@ -8,7 +8,7 @@ from labctl import inotify
 from labctl.errors import BadInput
 
 
-@pytest.mark.parametrize("said", ["24", "30", "", "no python"])
+@pytest.mark.parametrize("said", ["27", "30", "", "no python"])
 def test_room_enough_or_unknown(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setattr(inotify, "as_root", lambda: ["sh", "-c", f"echo {said}"])
     inotify.check(3)
@@ -16,7 +16,7 @@ def test_room_enough_or_unknown(monkeypatch: pytest.MonkeyPatch, said: str) -> N
 
 def test_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inotify, "as_root", lambda: ["sh", "-c", "echo 23"])
-    with pytest.raises(BadInput, match="3 nodes need 24 inotify instances, and root has 23 of") as caught:
+    with pytest.raises(BadInput, match="3 nodes need 27 inotify instances, and root has 23 of") as caught:
         inotify.check(3)
     assert "fs.inotify.max_user_instances" in str(caught.value.remedy)
 
@@ -26,5 +26,5 @@ def test_it_is_really_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """With fewer file descriptors than asked for there is no room, whatever the machine's limit."""
     monkeypatch.setattr(inotify, "as_root", lambda: ["sh", "-c", 'ulimit -n 20; exec "$@"', "sh"])
     inotify.check(1)
-    with pytest.raises(BadInput, match="9 nodes need 72"):
+    with pytest.raises(BadInput, match="9 nodes need 81"):
         inotify.check(9)
