@@ -25,6 +25,8 @@ except ImportError as error:
 
 # The description of ports that are made for a server and belong to it, which Neutron does not know.
 PORT_MARK = "made for a server"
+# Nova keeps this as a server's fault when it was asked for the diagnostics of a machine that is off.
+_NO_DIAGNOSTICS = "Cannot get_diagnostics"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "clouds_file": {"type": "path", "required": True},
     "cloud": {"type": "str", "required": True},
@@ -47,6 +49,12 @@ def may_pass(error: Exception) -> bool:
     # The SDK's word for it, then keystoneauth's.
     status = getattr(error, "status_code", None) or getattr(error, "http_status", None) or 0
     return isinstance(error, ConnectFailure) or status >= 500
+
+
+def fault(server: dict[str, Any]) -> str:
+    """What Nova says went wrong with a server; nothing when there is no fault, or only that of our own question."""
+    message = str((server.get("fault") or {}).get("message") or "").strip()
+    return "" if _NO_DIAGNOSTICS in message else message
 
 
 def raise_for(answer: Any) -> None:

@@ -158,7 +158,7 @@ def gather(own: Cloud, wanted: str, ready: dict[str, str], now: datetime.datetim
         "task": server["OS-EXT-STS:task_state"],
         "host": server["OS-EXT-SRV-ATTR:host"],
         "image": image,
-        "fault": (server.get("fault") or {}).get("message", "").strip(),
+        "fault": cloud.fault(server),
         "seconds": seconds_since(server["created"], now),
         "asked": asked(server["flavor"]),
         "providers": inventories,

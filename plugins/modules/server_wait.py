@@ -99,8 +99,7 @@ def state_of(server: dict[str, Any], wanted: dict[str, Any], console: str) -> tu
     """What a server lacks, in words, and whether that is final; no words when it is ready."""
     name, status = wanted["name"], server["status"]
     if status == "ERROR":
-        fault = (server.get("fault") or {}).get("message", "without a message")
-        return f"{name} is in status ERROR: {fault}", True
+        return f"{name} is in status ERROR: {cloud.fault(server) or 'without a message'}", True
     if status != "ACTIVE":
         task = server.get("OS-EXT-STS:task_state")
         return f"{name} is in status {status}{f' ({task})' if task else ''}", False

@@ -126,7 +126,7 @@ def verdict(server: dict[str, Any], user_data: str, *, runs: bool = True) -> tup
     """
     status = server["status"]
     if status == "ERROR":
-        fault = (server.get("fault") or {}).get("message", "")
+        fault = cloud.fault(server)
         return "replace", f"it was in status ERROR{f': {fault}' if fault else ''}"
     if decoded(server.get("OS-EXT-SRV-ATTR:user_data")) != user_data:
         return "replace", "it was made for other neighbours"

@@ -20,6 +20,10 @@ from ansible_collections.novalab.openstack.plugins.modules import (
 )
 
 FAULT = {"message": "No valid host was found."}
+OWN_FAULT = {
+    "message": "Instance 7f771418-8170-4782-8730-d20cfc55a7b9 in power state running. "
+    "Cannot get_diagnostics while the instance is in this state."
+}
 CONTEXT = "[None req-d727dccb 178fba48 b62ce7d4 - - default default]"
 
 
@@ -39,6 +43,7 @@ def listed(name: str, status: str = "ACTIVE", user_data: str = "", **more: objec
             listed("a", "ERROR", user_data="x", fault=FAULT),
             ("replace", "it was in status ERROR: No valid host was found."),
         ),
+        (listed("a", "ERROR", user_data="x", fault=OWN_FAULT), ("replace", "it was in status ERROR")),
         (listed("a", user_data="y"), ("replace", "it was made for other neighbours")),
         (listed("a", "SHUTOFF"), ("replace", "it was made for other neighbours")),
     ],
