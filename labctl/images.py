@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 from labctl import containers, engine, groups, playbook
@@ -30,6 +31,7 @@ _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/us
 _INCLUDED = ("/usr/share/doc/*/copyright",)
 # What a container of an image runs.
 _START = ("--change", 'CMD ["/sbin/init"]')
+_KVM = Path("/dev/kvm")
 _CONNECTIONS = {"podman": "containers.podman.podman", "docker": "community.docker.docker"}
 
 
@@ -181,7 +183,7 @@ def _with_packages(
         for name in builders.values():
             engine_.run(
                 *("run", "--detach", "--name", name, *(("--network", network) if network else ())),
-                *(*containers.labels(paths), bare, "sleep", "infinity"),
+                *(*_devices(), *containers.labels(paths), bare, "sleep", "infinity"),
             )
         inventory = paths.state / "images.ini"
         write_private(inventory, _inventory(lab, engine_, paths, builders))
@@ -199,6 +201,11 @@ def _with_packages(
             step.note(", ".join(reference(lab, group) for group in _KINDS))
     finally:
         _remove(engine_, builders.values())
+
+
+def _devices() -> list[str]:
+    """What a node has by being privileged, and KVM is tried with."""
+    return ["--device", str(_KVM)] if _KVM.exists() else []
 
 
 def _commit(lab: Lab, engine_: Engine, builders: dict[Group, str]) -> None:

@@ -151,3 +151,12 @@ def test_inventory_of_the_builders(make_lab: Callable[..., Lab], paths: LabPaths
     assert lines[lines.index("[compute_nodes]") + 1].startswith("compute ansible_host=b-compute ")
     assert f"ansible_connection={connection}" in lines
     assert f"ansible_{kind}_executable={paths.bin / 'docker'}" in lines
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_builders_have_what_kvm_is_tried_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    device = tmp_path / "kvm"
+    monkeypatch.setattr(images, "_KVM", device)
+    if there:
+        device.touch()
+    assert images._devices() == (["--device", str(device)] if there else [])
