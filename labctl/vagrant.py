@@ -51,12 +51,14 @@ class Machines:
             "VAGRANT_NO_COLOR": "1",
             "LABCTL_DIR": str(paths.directory),
             "LABCTL_PYTHON": sys.executable,
-            "LABCTL_SETUP": "skip",
-            "LABCTL_INVENTORY": "skip",
+            "LABCTL_CALLS": "vagrant",
         }
 
     def up(self, names: Iterable[str]) -> None:
-        """Create or start nodes and wait until ssh answers. Raises LabError with Vagrant's own message."""
+        """Create or start nodes. Raises LabError with Vagrant's own message.
+
+        Of virtual machines ssh answers then, of containers it may not yet.
+        """
         nodes = _pattern(names)
         self._run(
             "vagrant up", lambda vagrant: vagrant.up(vm_name=nodes, provider=self._lab.provider, stream_output=True)
