@@ -107,7 +107,7 @@ def _check_made(paths: LabPaths, lab: Lab, snapshot: Snapshot) -> None:
 def restore(lab: Lab, paths: LabPaths, name: str, progress: Progress) -> float:
     """Bring the lab back to a snapshot. Returns the seconds until every service has reported since then.
 
-    lab is what check_restore() returned. The conductor runs before the computes begin: they would ask it in vain.
+    lab is what check_restore() returned.
     """
     start = time.monotonic()
     snapshot = snapshotstore.get(paths, name)
@@ -133,7 +133,11 @@ def restore(lab: Lab, paths: LabPaths, name: str, progress: Progress) -> float:
 
 
 def bring_up(engine: Engine, lab: Lab, paths: LabPaths, images: Mapping[str, str], progress: Progress) -> float:
-    """Make the nodes from images of finished ones, the controller first. Returns when that began (epoch, seconds)."""
+    """Make the nodes from images of finished ones. Returns when that began (epoch, seconds).
+
+    Until the conductor answers, the computes are held: they would ask it in vain, and the processors are the
+    controller's.
+    """
     since = time.time()
     registry.remember(paths, lab)
     made.remember(paths, lab, engine.kind)
@@ -141,13 +145,24 @@ def bring_up(engine: Engine, lab: Lab, paths: LabPaths, images: Mapping[str, str
     engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
     hosts = inventory.of_containers(lab, paths)
     inventory.write(lab, paths, hosts)
-    with progress.step("Controller") as step:
-        Machines(lab, paths, engine.environment, step.detail).up([lab.controller.name])
-        reports.wait_for_conductor(lab, paths)
-    with progress.step("Computes") as step:
-        Machines(lab, paths, engine.environment, step.detail).up([node.name for node in lab.computes])
+    with progress.step("Nodes") as step:
+        Machines(lab, paths, engine.environment, step.detail).up([node.name for node in lab.nodes])
+        _hold_computes(engine, lab, paths)
+    with progress.step("Conductor"):
+        try:
+            inventory.wait_for_ssh({lab.controller.name: hosts[lab.controller.name]})
+            reports.wait_for_conductor(lab, paths)
+        finally:
+            pausing.release(engine, pausing.own(engine, lab, paths))
+    with progress.step("Computes"):
         inventory.wait_for_ssh(hosts)
     return since
+
+
+def _hold_computes(engine: Engine, lab: Lab, paths: LabPaths) -> None:
+    """They have booted for a second or two, and their nova-compute is not yet so far as to ask."""
+    computes = {lab.container(node) for node in lab.computes}
+    pausing.hold(engine, [item for item in pausing.own(engine, lab, paths) if item.name in computes])
 
 
 def check_delete(lab: Lab, paths: LabPaths, name: str) -> None:

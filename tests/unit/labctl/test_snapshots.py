@@ -205,13 +205,15 @@ def test_restore(
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The old nodes go, the controller comes, the conductor answers, the computes come, all report."""
+    """The old nodes go, the new ones come, the computes are held until the conductor answers, all report."""
     save(make_lab, paths, progress)
     engine.orders.clear()
     order = engine.orders
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda _, names: order.append(f"up {' '.join(names)}"))
-    monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda _: order.append("ssh"))
+    monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda hosts: order.append(f"ssh {' '.join(hosts)}"))
+    monkeypatch.setattr(pausing, "hold", lambda _, nodes: order.append(f"hold {' '.join(item.id for item in nodes)}"))
+    monkeypatch.setattr(pausing, "release", lambda _, nodes: order.append(f"release {len(nodes)}"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: order.append("network"))
     monkeypatch.setattr(reports, "wait_for_conductor", lambda *_: order.append("conductor"))
     monkeypatch.setattr(reports, "wait_for_all", lambda *_: order.append("reports"))
@@ -219,13 +221,36 @@ def test_restore(
     snapshots.restore(make_lab(), paths, "one", progress)
     gone = sorted(order[:6])
     assert gone == sorted(f"{verb}{name}" for name in NODES for verb in ("kill ", "rm --force --volumes "))
-    assert order[6:] == ["network", "up controller", "conductor", "up compute1 compute2", "ssh", "reports"]
+    assert order[6:] == [
+        *("network", "up controller compute1 compute2", "hold compute1 compute2"),
+        *("ssh controller", "conductor", "release 3", "ssh controller compute1 compute2", "reports"),
+    ]
     assert not (paths.dotfile / "machines" / "compute3" / "docker").exists()
     assert nodeimages.own(make_lab(computes=3), paths, engine) == set(NODES)
     image = nodeimages.reference(make_lab(), paths, engine, make_lab().computes[0])
     assert image == snapshotstore.get(paths, "one").images["compute1"]
     engine.images.clear()  # with its snapshot
     assert nodeimages.own(make_lab(), paths, engine) == set()
+
+
+def test_computes_that_are_held_go_on_when_there_is_no_conductor(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise LabError("The conductor does not start")
+
+    monkeypatch.setattr(Machines, "__init__", lambda *_: None)
+    monkeypatch.setattr(Machines, "up", lambda *_: engine.states.update(compute1="running", compute2="running"))
+    monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda _: engine.states.update(compute1="paused"))
+    monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: None)
+    monkeypatch.setattr(reports, "wait_for_conductor", fail)
+    with pytest.raises(LabError, match="The conductor does not start"):
+        snapshots.bring_up(engine, make_lab(), paths, {}, progress)
+    assert engine.orders[-2:] == ["pause compute1 compute2", "unpause compute1"]
 
 
 def test_images_that_nobody_has_go(
