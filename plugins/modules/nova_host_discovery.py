@@ -77,34 +77,49 @@ unregistered:
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.novalab.openstack.plugins.module_utils import nova_manage, service_database
 
-POLL_SECONDS = 0.5
+# By service, because a host whose mapping was lost counts as mapped in its compute node's row.
+COMMAND = ["cell_v2", "discover_hosts", "--by-service"]
+POLL_SECONDS = 0.25
 COLLISION = 2
 ATTEMPTS = 3
 
 
-def wait_registered(url: str, hosts: set[str], timeout: int) -> set[str]:
-    """Wait until all hosts have registered in the cell; those that have not in time."""
-    connection = service_database.connect(url)
-    end = time.monotonic() + timeout
+def wait(found: Callable[[Any], set[str]], connection: Any, hosts: set[str], end: float) -> set[str]:
+    """Wait until all hosts are found; those that are not in time."""
     while True:
-        unregistered: set[str] = hosts - nova_manage.registered_computes(connection)
-        if not unregistered or time.monotonic() > end:
-            return unregistered
+        lacking: set[str] = hosts - found(connection)
+        if not lacking or time.monotonic() > end:
+            return lacking
         time.sleep(POLL_SECONDS)
 
 
-def discover(module: AnsibleModule) -> None:
+def discover(module: AnsibleModule, prepared: nova_manage.Prepared) -> None:
     """Map what has registered; another discovery at the same time makes it end with status 2, then once more."""
-    # By service, because a host whose mapping was lost counts as mapped in its compute node's row.
-    command = ["cell_v2", "discover_hosts", "--by-service"]
-    for attempt in range(1, ATTEMPTS + 1):
+    if prepared.run((0, COLLISION)) == 0:
+        return
+    for attempt in range(2, ATTEMPTS + 1):
         accept = (0, COLLISION) if attempt < ATTEMPTS else (0,)
-        if nova_manage.manage(module, command, accept)[0] == 0:
+        if nova_manage.manage(module, COMMAND, accept)[0] == 0:
             return
+
+
+def register(module: AnsibleModule, hosts: set[str], url: str) -> set[str]:
+    """Map the hosts as soon as they have registered; those that have not, service and compute node, in time.
+
+    nova-manage begins while the computes do, and maps while they look at what they have.
+    """
+    end = time.monotonic() + module.params["timeout"]
+    prepared = nova_manage.Prepared(module, COMMAND)
+    connection = service_database.connect(url)
+    wait(nova_manage.compute_services, connection, hosts, end)
+    discover(module, prepared)
+    return wait(nova_manage.registered_computes, connection, hosts, end)
 
 
 def main() -> None:
@@ -128,8 +143,7 @@ def main() -> None:
         after = before
         if not expected <= set(before) and not module.check_mode:
             url = service_database.option(config, "database", "connection")
-            unregistered = wait_registered(url, expected - set(before), module.params["timeout"])
-            discover(module)
+            unregistered = register(module, expected - set(before), url)
             after = nova_manage.mapped_hosts(api)
     except (KeyError, OSError) as error:
         module.fail_json(msg=f"cannot read the databases' URLs: {error}")
