@@ -39,11 +39,11 @@ def software(lab: Lab) -> dict[str, Any]:
         "dashboard": lab.dashboard,
         "virt_type": lab.virt_type,
         "images": {image.name: image.model_dump(mode="json", exclude={"name"}) for image in lab.images},
-        "roles": _roles(),
+        "roles": roles(),
     }
 
 
-def _roles() -> str:
+def roles() -> str:
     """A digest of what Ansible does: another novalab may do something else."""
     root, digest = assets(), hashlib.sha256()
     files = [root / "site.yaml"]

@@ -31,6 +31,7 @@ from labctl import (
     snapshotimages,
     snapshotstore,
     sshkey,
+    whole,
 )
 from labctl.description import Lab, Node
 from labctl.engine import Engine, find
@@ -46,11 +47,17 @@ SERVICE_LIST = "source admin-openrc && openstack compute service list"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `labctl up` achieved: per node Ansible's counts, and what the controller says about its services."""
+    """What `labctl up` achieved: per node Ansible's counts, and what the controller says about its services.
+
+    unchanged says that site.yaml did not run, because all is as its last whole run has left it; differences what was
+    not so, as `NODE: WHAT`, where it did run.
+    """
 
     results: playbook.PlaybookResult
     services: str
     seconds: float
+    unchanged: bool = False
+    differences: tuple[str, ...] = ()
 
 
 def log_path(paths: LabPaths, verb: str) -> Path:
@@ -154,14 +161,16 @@ def image(lab: Lab, kind: images.Kind, paths: LabPaths, progress: Progress) -> s
     return images.ensure_kind(lab, kind, engine, paths, progress)
 
 
-def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan) -> Outcome:
+def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan, *, all_of_it: bool = False) -> Outcome:
     """Everything, from an empty machine to a verified lab. Raises LabError at the first step that fails.
 
-    plan is that of preflight, nothing of it refused.
+    plan is that of preflight, nothing of it refused. Where nothing is due and all is as the last whole run of site.yaml
+    has left it, site.yaml does not run, unless all_of_it says so.
     """
     start = time.monotonic()
     ground = setup(lab, paths, progress, leaving=(*plan.leaving, *plan.returning))
-    made.forget_software(paths)
+    if plan.due or all_of_it:
+        _begin(paths)
     with progress.step("Nodes") as step:
         if ground.idle:
             machines = Machines(lab, paths, ground.engine.environment if ground.engine else {}, watched(step))
@@ -172,10 +181,39 @@ def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan) -> Outcome:
         if not plan.leaving:
             inventory.write(lab, paths, hosts)
         inventory.wait_for_ssh(hosts)
+    differences: tuple[str, ...] = ()
+    if (token := whole.token(lab, paths)) is not None:
+        try:
+            results = reconcile.unchanged(paths, progress, token)
+        except playbook.PlaybookFailed as failed:
+            differences = _differences(failed, progress)
+        else:
+            return Outcome(results, service_list(paths, lab), time.monotonic() - start, unchanged=True)
+    _begin(paths)
     reconcile.settle(lab, paths, progress, plan, ground.engine, hosts)
-    results = reconcile.software(paths, progress, plan)
+    # Before it begins: what is edited meanwhile may be in it or not.
+    depends, token = whole.fingerprint(lab, paths), whole.new_token()
+    results = reconcile.software(paths, progress, plan, token)
     made.remember_software(paths, lab)
-    return Outcome(results, service_list(paths, lab), time.monotonic() - start)
+    if not plan.local:
+        whole.remember(paths, depends, token)
+    return Outcome(results, service_list(paths, lab), time.monotonic() - start, differences=differences)
+
+
+def _begin(paths: LabPaths) -> None:
+    """Work on the software begins: until it has come to its end, nobody may take it for whole."""
+    made.forget_software(paths)
+    whole.forget(paths)
+
+
+def _differences(failed: playbook.PlaybookFailed, progress: Progress) -> tuple[str, ...]:
+    """What the comparison or the verification has found, a line each, told to everybody."""
+    lines = [f"{failure.node}: {line}" for failure in failed.failures for line in failure.message.splitlines()]
+    lines = lines or failed.message.splitlines()
+    progress.say("Something is not as the last whole run left it, so all of site.yaml runs:")
+    for line in lines:
+        progress.say(f"  {line}")
+    return tuple(lines)
 
 
 def verify(paths: LabPaths, progress: Progress) -> playbook.PlaybookResult:

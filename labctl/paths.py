@@ -56,6 +56,11 @@ class LabPaths:
         return self.state / "software.json"
 
     @property
+    def whole(self) -> Path:
+        """What the last whole run of site.yaml depended on, as digests in JSON; there when nothing was done since."""
+        return self.state / "whole.json"
+
+    @property
     def made(self) -> Path:
         """What the nodes were made as, as JSON; there from the first thing that is made to `labctl destroy`."""
         return self.state / "made.json"

@@ -69,10 +69,12 @@ def run(
     tags: str | None = None,
     skip: str | None = None,
     environment: Mapping[str, str] | None = None,
+    asks: bool = False,
 ) -> PlaybookResult:
     """Run a playbook of the collection on an inventory. Raises PlaybookFailed with node, task and message.
 
     tags are those of the tasks that run, skip those of the ones that do not; one of the two may be given.
+    asks says that it only asks, and that a failure is an answer: the step has not failed then.
     """
     root = assets()
     command = [
@@ -114,10 +116,14 @@ def run(
                 # ansible-runner ends Ansible when it is asked to end itself.
                 process.send_signal(signal.SIGTERM)
                 raise
-        if process.returncode != 0:
-            raise PlaybookFailed(playbook, events.failures, events.last)
+        failed = PlaybookFailed(playbook, events.failures, events.last) if process.returncode != 0 else None
+        if failed and not asks:
+            raise failed
         changed = events.result.changed
-        step.note(f"{changed} changed" if changed else "nothing changed")
+        step.note("differs" if failed else f"{changed} changed" if changed else "nothing changed")
+        step.typical = not failed
+    if failed:
+        raise failed
     return events.result
 
 

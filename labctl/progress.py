@@ -32,6 +32,7 @@ class Step:
         self._nodes: dict[str, NodeNow] = {}
         self._before: dict[str, NodeNow] = {}
         self.marks: dict[str, float] = {}
+        self.typical = True  # of what later runs may expect
         if expected is not None:
             expected.begin()
 
@@ -136,8 +137,9 @@ class Progress:
             self._end(step.ending("failed after"), "✗ ", "red")
             raise
         self._end(step.ending("done in"), "✓ ", "green")
-        self._titles.append(title)
-        self._estimates.learn(title, step.elapsed, step.marks)
+        if step.typical:
+            self._titles.append(title)
+            self._estimates.learn(title, step.elapsed, step.marks)
 
     def write(self, text: str) -> None:
         """A line for the log."""

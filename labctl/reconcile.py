@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from labctl import compare, containers, inventory, labsecrets, leaving, made, nodes, playbook, vagrant
+from labctl import compare, containers, inventory, labsecrets, leaving, made, nodes, playbook, vagrant, whole
 from labctl.description import Lab, Node
 from labctl.engine import Engine
 from labctl.errors import LabError
@@ -59,10 +59,29 @@ def settle(
     made.remember(paths, lab, engine.kind if engine else None)
 
 
-def software(paths: LabPaths, progress: Progress, due: Plan) -> PlaybookResult:
-    """Run site.yaml, or what of it concerns computes that come or go when nothing else is due; then all is verified."""
+def unchanged(paths: LabPaths, progress: Progress, token: str) -> PlaybookResult:
+    """Compare the nodes with what the whole run of a token has left, and verify the lab.
+
+    Raises PlaybookFailed with all that differs, or with what the verification has found.
+    """
+    return playbook.run(
+        "playbooks/unchanged.yaml",
+        paths=paths,
+        inventory=paths.hosts_ini,
+        progress=progress,
+        title="Comparison and verification",
+        environment={whole.VARIABLE: token},
+        asks=True,
+    )
+
+
+def software(paths: LabPaths, progress: Progress, due: Plan, token: str) -> PlaybookResult:
+    """Run site.yaml, or what of it concerns computes that come or go when nothing else is due; then all is verified.
+
+    A whole run notes on the nodes how it has left them, with the token.
+    """
     if not due.local:
-        title, skip, environment = "Software and verification", None, {}
+        title, skip, environment = "Software and verification", None, {whole.VARIABLE: token}
     else:
         title = "Computes and verification"
         skip = "controller,network" if due.new else "controller,computes,network"

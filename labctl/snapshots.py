@@ -20,6 +20,7 @@ from labctl import (
     snapshotimages,
     snapshotstore,
     vagrant,
+    whole,
 )
 from labctl.containers import Container
 from labctl.description import Lab
@@ -203,6 +204,7 @@ def _remove(engine: Engine, item: Container) -> None:
 
 
 def _put_back(paths: LabPaths, snapshot: Snapshot, step: Step) -> None:
+    whole.forget(paths)
     replaced = snapshotstore.put_back(paths, snapshot)
     if replaced is not None:
         step.note(f"lab.yaml is as it was then; what it said before is in {replaced}")

@@ -109,11 +109,11 @@ def checked(context: typer.Context) -> "tuple[LabPaths, Lab]":
 
 @contextlib.contextmanager
 def working(
-    paths: LabPaths, verb: str, *, quiet_output: bool = False, lab: "Lab | None" = None
+    paths: LabPaths, verb: str, *, quiet_output: bool = False, lab: "Lab | None" = None, due: bool = True
 ) -> "Iterator[Progress]":
     """Lock, log and progress of a verb that changes something; what goes wrong ends with the name of the log.
 
-    With the lab, estimates of time come from runs for such labs first.
+    With the lab, estimates of time come from runs for such labs first; due says whether anything is to be done to it.
     """
     from labctl import leftovers, lock, operations
     from labctl.progress import Progress
@@ -124,7 +124,7 @@ def working(
     with lock.held(paths, verb):
         log = operations.log_path(paths, verb)
         try:
-            with output, Progress(log, verb, _kind(paths, lab)) as progress:
+            with output, Progress(log, verb, _kind(paths, lab, due=due)) as progress:
                 if ended := leftovers.end(paths):
                     progress.write(f"ended {ended} processes of a run that was killed")
                 yield progress
@@ -137,7 +137,7 @@ def working(
             raise typer.Exit(error.exit_status) from None
 
 
-def _kind(paths: LabPaths, lab: "Lab | None") -> tuple[str, ...]:
+def _kind(paths: LabPaths, lab: "Lab | None", *, due: bool) -> tuple[str, ...]:
     """What a run's times depend on: whether the nodes are there already, and how the lab is made."""
-    age = "again" if paths.hosts_ini.is_file() else "new"
+    age = ("again" if due else "unchanged") if paths.hosts_ini.is_file() else "new"
     return (age, "+".join(lab.features), lab.provider, lab.release, f"{len(lab.nodes)} nodes") if lab else (age,)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from labctl.description import Lab
     from labctl.operations import Outcome
 
+_UNCHANGED = "Nothing has changed since the last whole run of site.yaml; `labctl up --whole` runs it all the same."
+
 
 @app.command()
 def setup(
@@ -50,15 +52,19 @@ def up(
         Path | None,
         typer.Option("--from", help="Make the lab of an archive that `labctl export-lab` wrote."),
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Run all of site.yaml, also where nothing has changed since it last ran.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the lab up: from an empty machine, from a half-made lab, after `labctl halt`, or after an edit of lab.yaml.
 
-    It ends with a verification and prints what Nova itself says. Repeated on a running lab it changes nothing.
+    It ends with a verification and prints what Nova itself says. Repeated on a running lab it changes nothing: when the
+    nodes are as the last whole run has left them, it only compares and verifies.
     """
     if source is not None:
-        if dry_run or evict:
-            raise BadInput("--from makes a new lab: --dry-run and --evict are for one that is there")
+        if dry_run or evict or whole:
+            raise BadInput("--from makes a new lab: --dry-run, --evict and --whole are for one that is there")
         _up_from(context.obj, source, as_json=as_json)
         return
     paths, lab = load(context)
@@ -70,10 +76,10 @@ def up(
         show(plan, lab, paths, as_json=as_json)
         return
     plan.check(paths)
-    with working(paths, "up", quiet_output=as_json, lab=lab) as progress:
+    with working(paths, "up", quiet_output=as_json, lab=lab, due=plan.due or whole) as progress:
         for line in plan.lines() if plan.due else ():
             progress.say(line)
-        outcome = operations.up(lab, paths, progress, plan)
+        outcome = operations.up(lab, paths, progress, plan, all_of_it=whole)
         services = operations.service_list(paths, lab, options="-f json") if as_json else ""
     if as_json:
         document = {**_outcome(outcome, paths, lab, services), "plan": plan.document()["changes"]}
@@ -170,6 +176,8 @@ def _outcome(outcome: "Outcome", paths: LabPaths, lab: "Lab", services: str) -> 
         "lab": lab.name,
         "directory": str(paths.directory),
         "seconds": round(outcome.seconds, 1),
+        "unchanged": outcome.unchanged,
+        "differences": list(outcome.differences),
         "ansible": asdict(outcome.results),
         "services": json.loads(services),
     }
@@ -181,6 +189,7 @@ def _farewell(outcome: "Outcome", paths: LabPaths, lab: "Lab") -> str:
     lines = [
         outcome.services,
         f"Lab {lab.name} is up after {outcome.seconds:.0f} s: OpenStack {lab.release} on {len(lab.nodes)} nodes.",
+        *([_UNCHANGED] if outcome.unchanged else []),
         "",
         f"On the controller:  labctl{where} ssh controller, then: source admin-openrc",
     ]

@@ -163,6 +163,7 @@ def test_describe_the_dashboard(
         (["snapshot", "delete", "one"], 2, "There is no snapshot 'one'"),
         (["up", "--from", "/nowhere/file"], 2, "/nowhere/file is no archive of a lab"),
         (["up", "--from", "/nowhere/file", "--evict"], 2, "--from makes a new lab"),
+        (["up", "--from", "/nowhere/file", "--whole"], 2, "--from makes a new lab"),
         (["export-lab", "/nowhere/file"], 2, "its directory is not there"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],

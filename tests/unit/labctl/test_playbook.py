@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,3 +176,28 @@ def test_what_several_nodes_say_is_told_once() -> None:
     assert str(PlaybookFailed("site.yaml", same, [])).startswith(
         "controller, localhost: All mapped: compute2 is missing\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"), [(True, "Look: done in 0.0 s (differs)"), (False, "Look: failed after 0.0 s")], ids=str
+)
+def test_an_answer_is_no_failed_step(
+    paths: LabPaths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asks: bool,
+    said: str,
+) -> None:
+    """Who asks whether something differs gets what differs, and an estimate learns nothing from it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(paths.directory))
+    event = {"event": "runner_on_failed", "event_data": result("Compare", {"msg": "/etc/x: is gone"})}
+    program = paths.directory / "python"
+    program.write_text(f"#!/bin/sh\necho '{json.dumps(event)}'\nexit 2\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(Step, "elapsed", 0.0)
+    with Progress(paths.directory / "log") as progress, pytest.raises(PlaybookFailed) as failed:
+        playbook.run("x.yaml", paths=paths, inventory=paths.hosts_ini, progress=progress, title="Look", asks=asks)
+    assert failed.value.failures == [Failure("compute1", "Compare", "/etc/x: is gone")]
+    assert said in capsys.readouterr().out
+    assert not list(paths.directory.rglob("estimates.json"))

@@ -120,11 +120,11 @@ def test_a_nova_that_does_not_answer(
 @pytest.mark.parametrize(
     ("now", "title", "skip", "environment"),
     [
-        ({}, "Software and verification", None, {}),
+        ({}, "Software and verification", None, {"LABCTL_WHOLE": "t0"}),
         ({"computes": 4}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4"}),
         ({"computes": 5}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4:compute5"}),
         ({"computes": 2}, "Computes and verification", "controller,computes,network", {"LABCTL_COMPUTES": ""}),
-        ({"computes": 4, "virt_type": "qemu"}, "Software and verification", None, {}),
+        ({"computes": 4, "virt_type": "qemu"}, "Software and verification", None, {"LABCTL_WHOLE": "t0"}),
     ],
 )
 def test_what_of_site_yaml_runs(
@@ -145,5 +145,5 @@ def test_what_of_site_yaml_runs(
     made.remember(paths, make_lab(computes=3), None)
     made.remember_software(paths, make_lab(computes=3))
     with Progress(paths.logs / "x.log") as progress:
-        reconcile.software(paths, progress, reconcile.plan(make_lab(**{"computes": 3, **now}), paths, None))
+        reconcile.software(paths, progress, reconcile.plan(make_lab(**{"computes": 3, **now}), paths, None), "t0")
     assert [(given["title"], given["skip"], given["environment"]) for given in ran] == [(title, skip, environment)]
