@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl import inotify, made, nodeimages, operations, pausing, reports, snapshotimages, snapshots, snapshotstore
+from labctl import (
+    inotify,
+    made,
+    nodeimages,
+    operations,
+    pausing,
+    reports,
+    snapshotimages,
+    snapshots,
+    snapshotstore,
+    whole,
+)
 from labctl.engine import Engine
 from labctl.errors import BadInput, LabError
 from labctl.progress import Progress
@@ -218,7 +229,9 @@ def test_restore(
     monkeypatch.setattr(reports, "wait_for_conductor", lambda *_: order.append("conductor"))
     monkeypatch.setattr(reports, "wait_for_all", lambda *_: order.append("reports"))
     (paths.dotfile / "machines" / "compute3" / "docker").mkdir(parents=True)
+    whole.remember(paths, "of the nodes that go", "t0")
     snapshots.restore(make_lab(), paths, "one", progress)
+    assert not paths.whole.exists()
     gone = sorted(order[:6])
     assert gone == sorted(f"{verb}{name}" for name in NODES for verb in ("kill ", "rm --force --volumes "))
     assert order[6:] == [
