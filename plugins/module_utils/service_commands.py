@@ -42,20 +42,23 @@ def run(main, command, output):
     logging.shutdown()
     os._exit(code or 0)
 
-commands = json.load(sys.stdin)
-mains = {name: main_of(name) for name in {command["words"][0] for command in commands}}
-running = []
-for command in commands:
-    file = tempfile.TemporaryFile()
-    process = os.fork()
-    if process == 0:
-        run(mains[command["words"][0]], command, file.fileno())
-    running.append((process, file))
+rounds = json.load(sys.stdin)
+mains = {name: main_of(name) for name in {command["words"][0] for commands in rounds for command in commands}}
 answers = []
-for process, file in running:
-    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    file.seek(0)
-    answers.append([code, file.read().decode(errors="replace")])
+for commands in rounds:
+    running = []
+    for command in commands:
+        file = tempfile.TemporaryFile()
+        process = os.fork()
+        if process == 0:
+            run(mains[command["words"][0]], command, file.fileno())
+        running.append((process, file))
+    for process, file in running:
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        file.seek(0)
+        answers.append([code, file.read().decode(errors="replace")])
+    if any(code for code, _ in answers):
+        break
 json.dump(answers, sys.stdout)
 """
 
@@ -73,20 +76,24 @@ class Command:
         return " ".join(self.words)
 
 
-def run(module: AnsibleModule, user: str, commands: list[Command]) -> None:
-    """Run commands as the service's user, all at the same time. The module fails with the words of those that fail."""
+def run(module: AnsibleModule, user: str, *rounds: list[Command]) -> None:
+    """Run commands as the service's user: round after round, those of each at the same time.
+
+    The module fails with the words of those that fail, and later rounds are not run.
+    """
+    commands = [command for of_round in rounds for command in of_round]
     if not commands:
         return
     code, out, err = module.run_command(
         ["runuser", "-u", user, "--", "/usr/bin/python3", "-I", "-c", PROGRAM],
-        data=json.dumps([asdict(command) for command in commands]),
+        data=json.dumps([[asdict(command) for command in of_round] for of_round in rounds]),
     )
     if code != 0:
         titles = "', '".join(command.title for command in commands)
         module.fail_json(msg=f"'{titles}' did not run: {last_lines(err or out)}")
     failures = [
         f"'{command.title}' ended with status {status}: {last_lines(said)}"
-        for command, (status, said) in zip(commands, json.loads(out), strict=True)
+        for command, (status, said) in zip(commands, json.loads(out), strict=False)
         if status != 0
     ]
     if failures:

@@ -64,6 +64,21 @@ options:
         type: list
         elements: str
         required: true
+  first:
+    description:
+      - A command of the service that fills a new database, in the process that has made its schema. It runs after all
+        others, and only where a database had no schema. A run that is interrupted between the two is not made up for.
+    type: dict
+    suboptions:
+      command:
+        description: The command, a console script with its arguments.
+        type: list
+        elements: str
+        required: true
+      environment:
+        description: Variables of its environment, which may be secret.
+        type: dict
+        default: {}
   user:
     description: The account that runs the commands, so that the files they make are the service's.
     type: str
@@ -215,6 +230,13 @@ def schema(config: str, wanted: dict[str, Any]) -> Schema:
     return Schema(database, url, head, service_commands.Command(wanted["command"], environment))
 
 
+def first(wanted: dict[str, Any] | None, before: dict[str, list[str]]) -> list[service_commands.Command]:
+    """The command that fills a new database, if there is one."""
+    if wanted is None or all(before.values()):
+        return []
+    return [service_commands.Command(wanted["command"], wanted["environment"])]
+
+
 def as_text(revisions: dict[str, list[str]]) -> str:
     return "".join(f"{database}: {', '.join(found) or 'no schema'}\n" for database, found in revisions.items())
 
@@ -243,6 +265,13 @@ def main() -> None:
                     "command": {"type": "list", "elements": "str", "required": True},
                 },
             },
+            "first": {
+                "type": "dict",
+                "options": {
+                    "command": {"type": "list", "elements": "str", "required": True},
+                    "environment": {"type": "dict", "default": {}, "no_log": True},
+                },
+            },
             "user": {"type": "str", "required": True},
         },
         supports_check_mode=True,
@@ -260,7 +289,7 @@ def main() -> None:
         if module.check_mode:
             after = before
         else:
-            service_commands.run(module, user, commands)
+            service_commands.run(module, user, commands, first(module.params["first"], before))
             after = {item.database: item.now for item in schemas} if commands else before
     except ValueError as error:
         module.fail_json(msg=str(error))

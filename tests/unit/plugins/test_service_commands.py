@@ -27,6 +27,11 @@ def main():
             time.sleep(0.01)
     elif word == "make":
         open(sys.argv[2], "w").write(os.environ.get("SECRET", ""))
+    elif word == "make slowly":
+        time.sleep(0.3)
+        open(sys.argv[2], "w")
+    elif word == "rename":
+        os.rename(*sys.argv[2:])
     elif word == "raise":
         raise RuntimeError("broken")
     else:
@@ -90,6 +95,32 @@ def test_failures_are_told_with_their_words(module: Any, tmp_path: Path) -> None
     assert "RuntimeError: broken" in lines
     assert lines[-1] == "'lab-tool no such database' ended with status 1: no such database"
     assert (tmp_path / "made").exists()
+
+
+def test_a_round_waits_for_the_one_before(module: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    made, filled = tmp_path / "made", tmp_path / "filled"
+    commands = [Command(["lab-tool", "make slowly", str(made)]), Command(["lab-tool", "make", str(tmp_path / "other")])]
+    service_commands.run(module, "tester", commands, [Command(["lab-tool", "rename", str(made), str(filled)])])
+    assert filled.exists()
+
+
+def test_a_round_that_fails_is_the_last_one(module: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    made = tmp_path / "made"
+    rounds = [Command(["lab-tool", "no such database"])], [Command(["lab-tool", "make", str(made)])]
+    with pytest.raises(FailedError, match=r"^'lab-tool no such database' ended with status 1: no such database$"):
+        service_commands.run(module, "tester", *rounds)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(("before", "runs"), [({"keystone": []}, True), ({"keystone": ["a"]}, False)])
+def test_a_new_database_is_filled(before: dict[str, list[str]], runs: bool) -> None:
+    wanted: dict[str, Any] = {
+        "command": ["keystone-manage", "bootstrap"],
+        "environment": {"OS_BOOTSTRAP_PASSWORD": "hunter2"},
+    }
+    expected = [Command(wanted["command"], wanted["environment"])] if runs else []
+    assert schema_sync.first(wanted, before) == expected
+    assert schema_sync.first(None, before) == []
 
 
 def test_a_tool_that_is_not_there(module: Any) -> None:  # noqa: ANN401
