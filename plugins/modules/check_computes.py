@@ -48,6 +48,12 @@ options:
     type: list
     elements: str
     required: true
+  registered:
+    description:
+      - When services registered for the first time, in seconds since the epoch, by binary and host, as the module
+        check_node returns it. Who registers after its start has reported since, ten seconds before its first report.
+    type: dict
+    default: {}
   timeout:
     description: Seconds to wait for reports and inventories. A service reports every 10 seconds (C(report_interval)).
     type: int
@@ -141,8 +147,10 @@ def seconds(stamp: str | None) -> float:
     return moment.replace(tzinfo=datetime.UTC).timestamp()
 
 
-def compare_services(expected: list[dict[str, Any]], rows: list[Row]) -> list[Problem]:
-    """What differs between the expected services and the rows."""
+def compare_services(
+    expected: list[dict[str, Any]], rows: list[Row], registered: dict[str, float] | None = None
+) -> list[Problem]:
+    """What differs between the expected services and the rows. To register counts as a report."""
     problems = []
     by_key = {row.key: row for row in rows}
     wanted = {f"{service['binary']}@{service['host']}": float(service["since"] or 0) for service in expected}
@@ -154,7 +162,7 @@ def compare_services(expected: list[dict[str, Any]], rows: list[Row]) -> list[Pr
             problems.append(Problem(f"{key} is {row.status}", lasting=True))
         elif row.state != "up":
             problems.append(Problem(f"{key} is {row.state}"))
-        elif since and row.seen <= since:
+        elif since and max(row.seen, (registered or {}).get(key, 0.0)) <= since:
             problems.append(Problem(f"{key} says up, but has not reported since it was started"))
     problems += [Problem(f"{row.key} is not of this lab", lasting=True) for row in rows if row.key not in wanted]
     return problems
@@ -207,13 +215,13 @@ def settled(problems: Iterable[Problem]) -> bool:
 
 
 def wait(
-    cloud: Cloud, services: list[dict[str, Any]], computes: list[str], timeout: int
+    cloud: Cloud, services: list[dict[str, Any]], computes: list[str], registered: dict[str, float], timeout: int
 ) -> tuple[list[Row], list[Problem], dict[str, dict[str, int]], list[Problem]]:
     """Ask until both lists are as expected, or cannot become so, or the time is up."""
     end = time.monotonic() + timeout
     while True:
         rows = cloud.rows()
-        wrong_rows = compare_services(services, rows)
+        wrong_rows = compare_services(services, rows, registered)
         inventories = cloud.inventories()
         wrong_providers = compare_providers(computes, inventories)
         if settled([*wrong_rows, *wrong_providers]) or time.monotonic() > end:
@@ -238,6 +246,7 @@ def main() -> None:
                 },
             },
             "computes": {"type": "list", "elements": "str", "required": True},
+            "registered": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
@@ -250,7 +259,9 @@ def main() -> None:
     names = listed(f"{service['binary']}@{service['host']}" for service in services)
     try:
         cloud = Cloud(clouds_file, parameters["cloud"])
-        rows, wrong_rows, inventories, wrong_providers = wait(cloud, services, computes, parameters["timeout"])
+        rows, wrong_rows, inventories, wrong_providers = wait(
+            cloud, services, computes, parameters["registered"], parameters["timeout"]
+        )
     except (exceptions.SDKException, auth_exceptions.ClientException) as error:
         module.exit_json(
             **result(

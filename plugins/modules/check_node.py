@@ -35,6 +35,9 @@ options:
     type: list
     elements: str
     default: []
+  nova_config:
+    description: On a controller, Nova's configuration file. It leads to the database for RV(registered).
+    type: path
   addresses:
     description: The address of each node, by name.
     type: dict
@@ -86,6 +89,13 @@ services:
   elements: dict
   returned: always
   sample: [{binary: nova-compute, host: compute1, since: 1764000000.5}]
+registered:
+  description:
+    - When each service of Nova's registered for the first time, in seconds since the epoch, by binary and host. Empty
+      without O(nova_config), and when the database does not answer, which other checks tell of.
+  type: dict
+  returned: always
+  sample: {"nova-compute@compute1": 1764000003.0}
 """
 
 import datetime
@@ -94,13 +104,16 @@ import glob
 import socket
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.novalab.openstack.plugins.module_utils import service_database
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
 
 PROPERTIES = "Id,LoadState,ActiveState,SubState,ExecMainStartTimestamp,NRestarts"
 POLL_SECONDS = 0.2
 LOG_LINES = 8
+SERVICES = "SELECT `binary`, host, created_at FROM services WHERE deleted = 0"
 
 
 @dataclass(frozen=True)
@@ -273,6 +286,24 @@ def check_clock(node: str, now: float, reference: float, limit: float) -> Check:
     )
 
 
+def registrations(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """When services registered, from the rows of Nova's database, whose times are UTC without a zone."""
+    return {
+        f"{row['binary']}@{row['host']}": row["created_at"].replace(tzinfo=datetime.UTC).timestamp() for row in rows
+    }
+
+
+def registered(config: str | None) -> dict[str, float]:
+    """When services registered; none when the database cannot be asked."""
+    if config is None or service_database.PYMYSQL_ERROR:
+        return {}
+    try:
+        connection = service_database.connect(service_database.option(config, "database", "connection"))
+        return registrations(service_database.rows(connection, SERVICES))
+    except (KeyError, OSError, service_database.pymysql.MySQLError):
+        return {}
+
+
 def main() -> None:
     arrived = time.time()
     module = AnsibleModule(
@@ -281,6 +312,7 @@ def main() -> None:
             "units": {"type": "list", "elements": "str", "required": True},
             "exclusive": {"type": "str"},
             "services": {"type": "list", "elements": "str", "default": []},
+            "nova_config": {"type": "path"},
             "addresses": {"type": "dict", "default": {}},
             "reference": {"type": "float"},
             "skew_limit": {"type": "float", "default": 10},
@@ -305,7 +337,7 @@ def main() -> None:
         for state in states
         if state.unit in parameters["services"]
     ]
-    module.exit_json(**result(checks, services=services))
+    module.exit_json(**result(checks, services=services, registered=registered(parameters["nova_config"])))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,10 @@ options:
     description: The node's name in the lab, which is also that of its resource provider.
     type: str
     required: true
+  timeout:
+    description: Seconds to wait for the provider, which a compute that has just registered makes a moment later.
+    type: int
+    default: 30
 attributes:
   check_mode:
     support: full
@@ -51,6 +55,7 @@ checks:
     - {name: placement, node: compute1, expected: "an answer", found: "an answer", ok: true, detail: [], remedy: ""}
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -70,6 +75,7 @@ OPTIONS = ("auth_url", "username", "password", "project_name", "user_domain_name
 # Nova's own default of [placement] valid_interfaces.
 INTERFACES = ["internal", "public"]
 TIMEOUT_SECONDS = 15
+POLL_SECONDS = 0.5
 
 
 def remedy(error: Exception) -> str:
@@ -83,12 +89,20 @@ def remedy(error: Exception) -> str:
     return "look at the units keystone and placement-api on the controller, and whether this node reaches its address"
 
 
-def ask(values: dict[str, Any], region: str | None, node: str) -> tuple[str, int]:
-    """Placement's URL and how many resource providers of the node's name it knows; keystoneauth's errors."""
+def ask(values: dict[str, Any], region: str | None, node: str, timeout: float) -> tuple[str, int]:
+    """Placement's URL and how many resource providers of the node's name it knows; keystoneauth's errors.
+
+    A compute that has just registered makes its provider a moment later, so none is waited for.
+    """
     session = Session(auth=v3.Password(**values), timeout=TIMEOUT_SECONDS)
     endpoint: dict[str, Any] = {"service_type": "placement", "interface": INTERFACES, "region_name": region}
-    answer = session.get("/resource_providers", params={"name": node}, endpoint_filter=endpoint)
-    return str(session.get_endpoint(**endpoint)), len(answer.json()["resource_providers"])
+    end = time.monotonic() + timeout
+    while True:
+        answer = session.get("/resource_providers", params={"name": node}, endpoint_filter=endpoint)
+        found = len(answer.json()["resource_providers"])
+        if found or time.monotonic() > end:
+            return str(session.get_endpoint(**endpoint)), found
+        time.sleep(POLL_SECONDS)
 
 
 def main() -> None:
@@ -96,6 +110,7 @@ def main() -> None:
         argument_spec={
             "node": {"type": "str", "required": True},
             "config": {"type": "path", "default": "/etc/nova/nova.conf"},
+            "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
     )
@@ -115,7 +130,7 @@ def main() -> None:
             )
         )
     try:
-        url, providers = ask(values, region, node)
+        url, providers = ask(values, region, node, module.params["timeout"])
         check = Check(
             "placement",
             node,

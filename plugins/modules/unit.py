@@ -31,6 +31,13 @@ options:
     type: str
     choices: [started, absent]
     default: started
+  unwanted:
+    description:
+      - Units that are stopped and masked before O(name) is started, because they would be in its way. Running units are
+        restarted when one of these had to go.
+    type: list
+    elements: str
+    default: []
   config:
     description:
       - Files or directories that the units read when they start. A unit is restarted when one of them is newer than
@@ -76,6 +83,11 @@ EXAMPLES = r"""
     config: [/etc/keystone/keystone.conf]
     listen: ["192.168.56.11:5000"]
 
+- name: Run the broker, which brings its own port mapper
+  novalab.openstack.unit:
+    name: [rabbitmq-server]
+    unwanted: [epmd.socket, epmd]
+
 - name: Keep the serial console proxy off
   novalab.openstack.unit:
     name: [nova-serialproxy]
@@ -106,6 +118,13 @@ removed:
   elements: str
   returned: always
   sample: [nova-serialproxy]
+ready:
+  description:
+    - Whether the units are active and O(listen) answers. Without O(wait) that may come later.
+    - V(false) in check mode and with O(state=absent).
+  type: bool
+  returned: always
+  sample: true
 units:
   description: Units that do not run, or all of them when that is not the trouble.
   type: list
@@ -259,6 +278,11 @@ def service(name: str) -> str:
     return name if "." in name else f"{name}.service"
 
 
+def is_ready(systemd: Systemd, names: list[str], listen: list[str]) -> bool:
+    """Whether all units are active and all addresses accept."""
+    return all(unit.active == "active" for unit in systemd.units(names)) and all(map(accepts, listen))
+
+
 def wait_ready(systemd: Systemd, names: list[str], listen: list[str], timeout: int) -> None:
     """Wait until all units are active and all addresses accept; fail early when a unit has failed."""
     end = time.monotonic() + timeout
@@ -280,6 +304,7 @@ def wait_ready(systemd: Systemd, names: list[str], listen: list[str], timeout: i
 
 def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
     names: list[str] = module.params["name"]
+    removed = remove(module, systemd, module.params["unwanted"])
     units = systemd.units(names)
     missing = [unit.name for unit in units if unit.load == "not-found"]
     if missing and not module.check_mode:
@@ -289,18 +314,19 @@ def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
     masked = [unit.name for unit in units if unit.load == "masked"]
     enable = [unit.name for unit in units if unit.file_state in ("disabled", "masked", "masked-runtime", "")]
     reasons = {
-        unit.name: restart_reason(unit, module.params["config"], module.params["restart"])
+        unit.name: restart_reason(unit, module.params["config"], module.params["restart"] or bool(removed))
         for unit in units
         if unit.running
     }
     restarted = {name: reason for name, reason in reasons.items() if reason}
     started = [unit.name for unit in units if not unit.running]
     result = {
-        "changed": bool(started or restarted or enable),
+        "changed": bool(started or restarted or enable or removed),
         "started": started,
         "restarted": restarted,
         "enabled": enable,
-        "removed": [],
+        "removed": removed,
+        "ready": False,
     }
     if module.check_mode:
         return result
@@ -319,13 +345,21 @@ def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
         systemd.call("start", *block, *map(service, started))
     if restarted:
         systemd.call("restart", *block, *map(service, restarted))
+    listen = module.params["listen"]
     if module.params["wait"]:
-        wait_ready(systemd, names, module.params["listen"], module.params["timeout"])
-    return result
+        wait_ready(systemd, names, listen, module.params["timeout"])
+    return result | {"ready": module.params["wait"] or is_ready(systemd, names, listen)}
 
 
 def ensure_absent(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
-    names: list[str] = module.params["name"]
+    removed = remove(module, systemd, module.params["name"])
+    return {"changed": bool(removed), "started": [], "restarted": {}, "enabled": [], "removed": removed, "ready": False}
+
+
+def remove(module: AnsibleModule, systemd: Systemd, names: list[str]) -> list[str]:
+    """Stop and mask units; those for which it was due."""
+    if not names:
+        return []
     removed = [
         unit.name
         for unit in systemd.units(names)
@@ -334,7 +368,19 @@ def ensure_absent(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
     if removed and not module.check_mode:
         systemd.call("disable", "--quiet", "--now", *map(service, removed))
         systemd.call("mask", "--quiet", *map(service, removed))
-    return {"changed": bool(removed), "started": [], "restarted": {}, "enabled": [], "removed": removed}
+    return removed
+
+
+def difference(result: dict[str, Any]) -> dict[str, str]:
+    """The units that were touched, before and after, as Ansible shows it."""
+    removed, restarted = result["removed"], result["restarted"]
+    started = sorted({*result["started"], *result["enabled"]} - {*removed, *restarted})
+    return {
+        "before": "".join(f"{name}: as it was\n" for name in sorted([*removed, *started])),
+        "after": "".join(f"{name}: absent\n" for name in sorted(removed))
+        + "".join(f"{name}: started\n" for name in started)
+        + "".join(f"{name}: restarted, {reason}\n" for name, reason in restarted.items()),
+    }
 
 
 def main() -> None:
@@ -342,6 +388,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True},
             "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
+            "unwanted": {"type": "list", "elements": "str", "default": []},
             "config": {"type": "list", "elements": "path", "default": []},
             "restart": {"type": "bool", "default": False},
             "listen": {"type": "list", "elements": "str", "default": []},
@@ -354,14 +401,7 @@ def main() -> None:
     systemd = Systemd(module)
     result = ensure_started(module, systemd) if module.params["state"] == "started" else ensure_absent(module, systemd)
     if result["changed"]:
-        touched = [*result["started"], *result["restarted"], *result["enabled"], *result["removed"]]
-        after = "started" if module.params["state"] == "started" else "absent"
-        reasons = "".join(f"{name}: restarted, {reason}\n" for name, reason in result["restarted"].items())
-        result["diff"] = {
-            "before": "".join(f"{name}: as it was\n" for name in sorted(set(touched) - set(result["restarted"]))),
-            "after": "".join(f"{name}: {after}\n" for name in sorted(set(touched) - set(result["restarted"])))
-            + reasons,
-        }
+        result["diff"] = difference(result)
     module.exit_json(**result)
 
 

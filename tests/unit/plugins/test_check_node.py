@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ansible_collections.novalab.openstack.plugins.modules.check_node import Sta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SHOW = """\
 NRestarts=0
@@ -156,3 +158,14 @@ def test_names(hosts: Callable[[dict[str, list[str]]], None], table: dict[str, l
 def test_clock(now: float, found: str, ok: bool) -> None:
     check = check_node.check_clock("compute1", now, 1000.0, 10)
     assert (check.found, check.ok) == (found, ok)
+
+
+def test_registrations_are_utc() -> None:
+    created = dt.datetime.fromisoformat("2025-11-24T16:00:00")  # without a zone, as the database has it
+    rows = [{"binary": "nova-compute", "host": "compute1", "created_at": created}]
+    assert check_node.registrations(rows) == {"nova-compute@compute1": 1764000000.0}
+
+
+def test_without_a_database_nothing_has_registered(tmp_path: Path) -> None:
+    assert check_node.registered(None) == {}
+    assert check_node.registered(str(tmp_path / "none.conf")) == {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,3 +152,57 @@ def test_only_the_logs_of_what_failed(failed: list[str], logs: list[str]) -> Non
 def test_logs_with_names_of_their_own() -> None:
     logs = ["/var/log/rabbitmq/broker.log"]
     assert unit.logs_of(["rabbitmq-server"], ["rabbitmq-server"], logs) == logs
+
+
+class Systemd:
+    """Units in memory: the states that systemctl would tell, and what it was asked to do."""
+
+    def __init__(self, **states: unit.Unit) -> None:
+        self.states = states
+        self.calls: list[tuple[str, ...]] = []
+
+    def units(self, names: list[str]) -> list[unit.Unit]:
+        return [self.states[name.replace("-", "_")] for name in names]
+
+    def call(self, *arguments: str) -> str:
+        self.calls.append(arguments)
+        return ""
+
+
+def module(*, check: bool = False, **parameters: object) -> SimpleNamespace:
+    defaults = {"unwanted": [], "config": [], "restart": False, "listen": [], "wait": False, "timeout": 1, "log": []}
+    return SimpleNamespace(params={**defaults, **parameters}, check_mode=check)
+
+
+RUNNING = a_unit()
+STOPPED = unit.Unit("nova-api", "loaded", "inactive", "dead", "enabled", 0.0, stale_definition=False)
+MASKED = unit.Unit("epmd", "masked", "inactive", "dead", "masked", 0.0, stale_definition=False)
+PORT_MAPPER = unit.Unit("epmd", "loaded", "active", "running", "enabled", 50.0, stale_definition=False)
+
+
+def test_what_is_unwanted_goes_first_and_running_units_are_restarted() -> None:
+    systemd = Systemd(nova_api=RUNNING, epmd=PORT_MAPPER)
+    result = unit.ensure_started(module(name=["nova-api"], unwanted=["epmd"]), systemd)
+    assert (result["changed"], result["removed"], result["restarted"]) == (True, ["epmd"], {"nova-api": "asked for"})
+    assert [call[0] for call in systemd.calls] == ["disable", "mask", "restart"]
+    assert unit.difference(result) == {
+        "before": "epmd: as it was\n",
+        "after": "epmd: absent\nnova-api: restarted, asked for\n",
+    }
+
+
+def test_what_is_unwanted_and_gone_changes_nothing() -> None:
+    systemd = Systemd(nova_api=RUNNING, epmd=MASKED)
+    result = unit.ensure_started(module(name=["nova-api"], unwanted=["epmd"]), systemd)
+    assert (result["changed"], result["removed"], systemd.calls) == (False, [], [])
+
+
+def test_check_mode_does_nothing() -> None:
+    systemd = Systemd(nova_api=STOPPED, epmd=PORT_MAPPER)
+    result = unit.ensure_started(module(check=True, name=["nova-api"], unwanted=["epmd"]), systemd)
+    assert (result["removed"], result["started"], systemd.calls) == (["epmd"], ["nova-api"], [])
+
+
+@pytest.mark.parametrize(("state", "ready"), [(RUNNING, True), (a_unit("activating", "start"), False)])
+def test_without_waiting_it_is_said_what_is_ready(state: unit.Unit, ready: bool) -> None:
+    assert unit.ensure_started(module(name=["nova-api"]), Systemd(nova_api=state))["ready"] is ready
