@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from ansible_collections.novalab.openstack.plugins.module_utils import service_database
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -74,6 +76,18 @@ class Command:
     def title(self) -> str:
         """The command as people would type it."""
         return " ".join(self.words)
+
+
+def logged(command: Command, config: str) -> Command:
+    """The command with a log file of its tool's name, where the service keeps its logs in a folder.
+
+    oslo.log would name the file after the program that runs, which is none: "<string>.log".
+    """
+    try:
+        service_database.option(config, "DEFAULT", "log_dir")
+    except (KeyError, OSError):
+        return command
+    return replace(command, environment={"OS_DEFAULT__LOG_FILE": f"{command.words[0]}.log", **command.environment})
 
 
 def run(module: AnsibleModule, user: str, *rounds: list[Command]) -> None:

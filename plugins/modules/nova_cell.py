@@ -192,7 +192,8 @@ def main() -> None:
             due = action(cell, before)
             if due is not None:
                 changes.append(due[0])
-                commands.append(service_commands.Command(["nova-manage", *due[1]]))
+                command = service_commands.Command(["nova-manage", *due[1]])
+                commands.append(service_commands.logged(command, module.params["config"]))
         if not module.check_mode:
             service_commands.run(module, "nova", commands)
         after = nova_manage.cells(connection)

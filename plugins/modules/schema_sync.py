@@ -289,7 +289,10 @@ def main() -> None:
         if module.check_mode:
             after = before
         else:
-            service_commands.run(module, user, commands, first(module.params["first"], before))
+            rounds = (commands, first(module.params["first"], before))
+            service_commands.run(
+                module, user, *([service_commands.logged(item, config) for item in due] for due in rounds)
+            )
             after = {item.database: item.now for item in schemas} if commands else before
     except ValueError as error:
         module.fail_json(msg=str(error))

@@ -128,6 +128,21 @@ def test_a_tool_that_is_not_there(module: Any) -> None:  # noqa: ANN401
         service_commands.run(module, "tester", [Command(["other-tool", "sync"])])
 
 
+@pytest.mark.parametrize(
+    ("settings", "added"),
+    [
+        ("[DEFAULT]\nlog_dir = /var/log/nova\n", {"OS_DEFAULT__LOG_FILE": "nova-manage.log"}),
+        ("[DEFAULT]\n", {}),  # into the journal
+    ],
+)
+def test_a_log_has_the_tools_name(tmp_path: Path, settings: str, added: dict[str, str]) -> None:
+    config = tmp_path / "nova.conf"
+    config.write_text(settings, encoding="utf-8")
+    command = Command(["nova-manage", "db", "sync"], {"OS_DATABASE__CONNECTION": "hunter2"})
+    logged = service_commands.logged(command, str(config))
+    assert logged == Command(command.words, {**added, "OS_DATABASE__CONNECTION": "hunter2"})
+
+
 def test_nothing_is_due() -> None:
     service_commands.run(None, "tester", [])
 
