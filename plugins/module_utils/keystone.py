@@ -67,7 +67,7 @@ class Keystone:
         scope: Any = {"project": {"name": project, "domain": domain}} if project else "unscoped"
         identity = {"methods": ["password"], "password": {"user": who}}
         try:
-            _, self.token = self.request("POST", "auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+            self.token = self.request("POST", "auth/tokens", {"auth": {"identity": identity, "scope": scope}})[1]
         except KeystoneError as error:
             if error.status not in REFUSALS:
                 raise

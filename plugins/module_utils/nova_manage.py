@@ -51,7 +51,7 @@ class Prepared:
 
     def run(self, accept: Collection[int] = (0,)) -> int:
         """Its status, or failure of the module."""
-        output, _ = self.process.communicate("run\n")
+        output = self.process.communicate("run\n")[0]
         return ended(self.module, self.arguments, self.process.returncode, output, accept)
 
 

@@ -36,7 +36,7 @@ options:
   paths:
     description: Files and folders beside C(/etc), as patterns; C(~USER) stands for a home.
     type: list
-    elements: str
+    elements: path
     default: []
   databases:
     description: Whether MariaDB is looked at.
@@ -152,7 +152,7 @@ def below(path: str) -> Iterator[str]:
 
 def files(patterns: Iterable[str]) -> dict[str, Facts]:
     """The facts of all files, links and folders that the patterns match, or that are in matching folders."""
-    paths = [path for pattern in patterns for match in glob.glob(os.path.expanduser(pattern)) for path in below(match)]
+    paths = [path for pattern in patterns for match in glob.glob(pattern) for path in below(match)]
     return {path: facts for path in paths if (facts := file_facts(path)) is not None}
 
 
@@ -200,7 +200,7 @@ def switch(module: AnsibleModule) -> dict[str, Facts]:
         return str(out)
 
     bridges = ask("--format=json", "--columns=name,datapath_type", "list", "Bridge")
-    names = [name for name, _ in json.loads(bridges)["data"] if name not in OWN_BRIDGES]
+    names = [name for name, _datapath in json.loads(bridges)["data"] if name not in OWN_BRIDGES]
     return switch_facts(
         ask("--format=json", "--columns=external_ids,other_config", "list", "Open_vSwitch"),
         bridges,
@@ -299,7 +299,7 @@ def main() -> None:
         argument_spec={
             "token": {"type": "str", "required": True, "no_log": False},
             "note": {"type": "bool", "default": False},
-            "paths": {"type": "list", "elements": "str", "default": []},
+            "paths": {"type": "list", "elements": "path", "default": []},
             "databases": {"type": "bool", "default": False},
             "switch": {"type": "bool", "default": False},
         },

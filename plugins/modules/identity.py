@@ -202,9 +202,9 @@ class Identity:
         self.make(self.assignments() + self.passwords() + self.endpoints_of_services())
 
     def make(self, changes: list[Change]) -> None:
-        self.changes += [what for what, _ in changes]
+        self.changes += [what for what, _call in changes]
         if not self.check:
-            at_once(call for _, call in changes)
+            at_once(call for _what, call in changes)
 
     def create(self, ids: dict[str, str], key: str, kind: str, **fields: object) -> None:
         ids[key] = self.keystone.create(kind, **fields)
