@@ -1,11 +1,13 @@
 """Keystone issues tokens to its users, refuses others, and has the catalog."""
 
+import time
 from typing import Any
 
 import pytest
 from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
+from testinfra.host import Host
 
 testinfra_hosts = ["ansible://controller"]
 UNITS = ["keystone"]
@@ -35,6 +37,17 @@ def test_token(address: str, secrets: dict[str, str], user: str) -> None:
 def test_wrong_password(address: str, user: str) -> None:
     with pytest.raises(Unauthorized):
         token(address, user, "wrong")
+
+
+def test_tokens_after_a_restart_of_memcached(address: str, secrets: dict[str, str], host: Host) -> None:
+    """Keystone keeps connections to it, and takes a new one for each that it finds closed."""
+    password = secrets["keystone_demo"]
+    token(address, "demo", password)
+    host.run_expect([0], "systemctl restart memcached")
+    end = time.monotonic() + 10
+    while not host.socket(f"tcp://{address}:11211").is_listening and time.monotonic() < end:
+        time.sleep(0.1)
+    assert all(token(address, "demo", password) for _ in range(3))
 
 
 def test_catalog(cloud: Any, address: str) -> None:  # noqa: ANN401
