@@ -98,10 +98,7 @@ def fingerprints(kind: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
 def read(socket: str = SOCKET) -> dict[str, str]:
     """The objects of all databases that are there. Raises OSError when they cannot be read."""
     try:
-        connection = service_database.pymysql.connect(
-            unix_socket=socket, user="root", cursorclass=service_database.pymysql.cursors.DictCursor
-        )
-        with connection:
+        with service_database.connect_as_root(socket) as connection:
             return _read(connection)
     except service_database.pymysql.MySQLError as error:
         raise OSError(f"MariaDB by {socket}: {error}") from error

@@ -58,6 +58,15 @@ def connect(url: str, database: str | None = None) -> pymysql.connections.Connec
     return pymysql.connect(**arguments, autocommit=True, connect_timeout=10, cursorclass=pymysql.cursors.DictCursor)
 
 
+def connect_as_root(socket: str, **arguments: Any) -> pymysql.connections.Connection[Any]:
+    """A connection by MariaDB's socket, through which root gets in without a password. pymysql.MySQLError on refusal.
+
+    C(arguments) are more of those of pymysql.connect, or others.
+    """
+    defaults = {"autocommit": True, "connect_timeout": 10, "cursorclass": pymysql.cursors.DictCursor}
+    return pymysql.connect(unix_socket=socket, user="root", **(defaults | arguments))
+
+
 def rows(
     connection: pymysql.connections.Connection[Any], query: str, values: tuple[Any, ...] = ()
 ) -> list[dict[str, Any]]:

@@ -162,9 +162,7 @@ def main() -> None:
     parameters = module.params
     node = parameters["node"]
     try:
-        connection = service_database.pymysql.connect(
-            unix_socket=parameters["socket"], user="root", cursorclass=service_database.pymysql.cursors.DictCursor
-        )
+        connection = service_database.connect_as_root(parameters["socket"])
         accounts = service_database.rows(connection, ACCOUNTS)
         grants = service_database.rows(connection, GRANTS)
         checks = [check_entry(node, accounts), check_grants(node, parameters["databases"], accounts, grants)]

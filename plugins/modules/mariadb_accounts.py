@@ -220,9 +220,10 @@ class Server:
     """MariaDB as root reaches it."""
 
     def __init__(self, socket: str) -> None:
-        pymysql = service_database.pymysql
         # Without modes, whatever the server's own are: names are quoted in one way, in statements and in answers.
-        self.connection = pymysql.connect(unix_socket=socket, user="root", sql_mode="", autocommit=True)
+        self.connection = service_database.connect_as_root(
+            socket, sql_mode="", cursorclass=service_database.pymysql.cursors.Cursor
+        )
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """A statement's rows. It is taken literally, with its percent signs."""

@@ -23,6 +23,7 @@ NOVA = 'nova\'s "50%" $HOME \\ /?#@:;=&+ in MariaDB'
 HASH = HASHES[NOVA]
 SET = f"ALTER USER `nova`@`%` IDENTIFIED VIA mysql_native_password USING '{HASH}'"
 ROOT = {"access": 18446744073709551615, "plugin": PLUGIN, "authentication_string": "invalid"}
+CURSORS = SimpleNamespace(Cursor="rows as tuples", DictCursor="rows as dictionaries")
 ROOT |= {"auth_or": [{}, {"plugin": "unix_socket"}]}
 ENTRY = {"access": 0, "version_id": 110809, "plugin": PLUGIN, "authentication_string": HASH}
 USAGE = f"GRANT USAGE ON *.* TO `nova`@`%` IDENTIFIED BY PASSWORD '{HASH}'"
@@ -77,6 +78,8 @@ class FakeServer:
             "user": "root",
             "sql_mode": "",
             "autocommit": True,
+            "connect_timeout": 10,
+            "cursorclass": CURSORS.Cursor,
         }
         return self
 
@@ -131,7 +134,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             fail_json=lambda **answer: end(failed=True, answer=answer),
         )
         fake = FakeServer(**server)
-        driver = SimpleNamespace(connect=fake.connect, MySQLError=RefusedError)
+        driver = SimpleNamespace(connect=fake.connect, MySQLError=RefusedError, cursors=CURSORS)
         monkeypatch.setattr(mariadb_accounts, "AnsibleModule", lambda **_: module)
         monkeypatch.setattr(mariadb_accounts.service_database, "pymysql", driver, raising=False)
         monkeypatch.setattr(mariadb_accounts.service_database, "PYMYSQL_ERROR", "")
