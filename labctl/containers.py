@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any, Protocol
 
 from labctl.errors import LabError
@@ -12,6 +13,10 @@ from labctl.paths import LabPaths
 
 DIRECTORY_LABEL = "novalab.directory"
 _ANY_LAB = f"label={DIRECTORY_LABEL}"
+
+# Our word for a container of which Podman says that it runs, and whose processes are gone together with conmon, which
+# would have told Podman: killed, or left behind by a machine whose /run outlives a boot.
+LOST = "lost"
 
 
 class Engine(Protocol):
@@ -23,7 +28,8 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Container:
-    """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word.
+    """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word,
+    or LOST.
 
     created is the moment in ISO 8601, as the engine writes it.
     since is when it was started or, when it does not run, when it ended; None when the engine does not know.
@@ -76,11 +82,21 @@ def _inspect(engine: Engine, ids: Collection[str]) -> list[Container]:
     found = []
     for item in json.loads(engine.run("container", "inspect", *sorted(ids))):
         marks = item.get("Config", {}).get("Labels") or {}
-        name, state = item["Name"].removeprefix("/"), item["State"]["Status"].lower()
+        name, state = item["Name"].removeprefix("/"), _state(item["State"])
         since = _moment(item["State"].get("StartedAt" if state in ("running", "paused") else "FinishedAt"))
+        since = None if state == LOST else since
         created = item.get("Created", "")
         found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL), created, since))
     return sorted(found, key=lambda container: container.name)
+
+
+def _state(said: dict[str, Any]) -> str:
+    """Only Podman names its conmon, and only of that is it known that the numbers are those of this machine."""
+    state = str(said["Status"]).lower()
+    processes = [said.get(key, 0) for key in ("Pid", "ConmonPid")]
+    if state in ("running", "paused", "stopping") and all(processes):
+        return state if any(Path(f"/proc/{process}").exists() for process in processes) else LOST
+    return state
 
 
 def _moment(text: object) -> datetime | None:

@@ -1,11 +1,13 @@
 """Put right and remove the nodes, from whatever state an earlier run has left them in."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 
 from labctl import containers, vagrant
 from labctl.containers import Container, Engine
 from labctl.description import Lab, Node
+from labctl.errors import LabError
 from labctl.paths import LabPaths
 from labctl.vagrant import Machines
 
@@ -21,8 +23,9 @@ def recover(lab: Lab, paths: LabPaths, engine: Engine, report: Report, *, inside
     Vagrant notes the container's id after `docker run`: a run that is killed in between leaves a container that Vagrant
     does not know and whose name it cannot use again, or the note "preparing". Such a container is new and empty.
     inside says that a Vagrant is running, which has read its notes: then only the containers are put right.
+    Raises LabError when the engine has lost a container for good: what it holds is not thrown away.
     """
-    found = {container.name: container for container in _own(lab, paths, engine)}
+    found = {container.name: container for container in _found_again(lab, paths, engine, report)}
     idle = []
     for node in lab.nodes:
         container = found.get(lab.container(node))
@@ -71,6 +74,25 @@ def remove(
     return removed
 
 
+def _found_again(lab: Lab, paths: LabPaths, engine: Engine, report: Report) -> list[Container]:
+    """The lab's containers, after those that are lost were stopped, by which newer Podman (5.1) sees that they are."""
+    own = _own(lab, paths, engine)
+    lost = [container for container in own if container.state == containers.LOST]
+    for container in lost:
+        report(f"{container.name}: its processes are gone and Podman says that it runs; stopped")
+        with contextlib.suppress(LabError):
+            engine.run("stop", "--time", "0", container.id)
+    own = _own(lab, paths, engine) if lost else own
+    if still := [container.name for container in own if container.state == containers.LOST]:
+        raise LabError(
+            f"Podman takes {', '.join(still)} for running, though its processes were killed, and can neither stop nor "
+            "start it",
+            "After a reboot of this machine Podman knows better, and `labctl up` goes on with all that the nodes hold. "
+            "Without: `labctl destroy` and `labctl up` make the lab anew.",
+        )
+    return own
+
+
 def _own(lab: Lab, paths: LabPaths, engine: Engine) -> list[Container]:
     found = containers.find(engine, prefix=lab.container_prefix, paths=paths)
     return [container for container in found if container.directory == str(paths.directory)]
@@ -80,6 +102,7 @@ def _remove(mine: Sequence[Container], engine: Engine) -> None:
     """All at once: the engine takes several side by side."""
     running = [container.id for container in mine if container.state == "running"]
     if running:
-        engine.run("kill", *running)
+        with contextlib.suppress(LabError):  # one has ended meanwhile; `rm --force` is enough, only slower
+            engine.run("kill", *running)
     if mine:
         engine.run("rm", "--force", "--volumes", *(container.id for container in mine))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from labctl.containers import LOST
 from labctl.description import Lab
 
 # A lab whose nodes are all in one of these states is as somebody wanted it: nothing about it is degraded.
@@ -48,6 +49,9 @@ def _nodes(document: Document) -> Iterator[Trouble]:
                 yield _trouble(name, f"does not answer: {node['problem']}", None, remedy)
         elif state == "paused":
             yield _trouble(name, "is paused", node["since"], "`labctl up` lets it go on")
+        elif state == LOST:
+            what = "its processes were killed, and Podman says that it runs"
+            yield _trouble(name, what, None, "`labctl up` stops and starts it, or says why it cannot")
         else:
             yield _trouble(name, f"is {state.replace('_', ' ')}", node["since"], "`labctl up` starts or makes it")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from labctl.containers import LOST
 from labctl.doctor.case import Case, Facts, node_subject, settings_subject, unit_subject, user_of
 from labctl.doctor.finding import Finding, Severity, check
 
@@ -19,19 +20,27 @@ _MEMORY_ERROR, _MEMORY_WARNING = 128 * _MIB, 384 * _MIB
 _BOOT = ("enabled", "enabled-runtime", "static", "generated", "indirect", "alias", "transient")
 _FLAPPING = 3  # restarts of a unit that is young
 _YOUNG = 60.0  # seconds
+_FOUND_AGAIN = (
+    "its processes were killed behind Podman's back: labctl up stops and starts it; if Podman cannot, a reboot of "
+    "this machine sets it right"
+)
 
 
 @check("node-state", "every node of the lab runs, when any does")
 def node_state(case: Case) -> Iterator[Finding]:
-    """Nodes that are missing, stopped or paused."""
-    remedies = {"missing": "labctl up makes it anew", "paused": "labctl up lets it go on"}
-    for node in case.lab.nodes if case.running else ():
+    """Nodes that are missing, stopped or paused, of a lab that is up otherwise; and those that the engine has lost."""
+    remedies = {"missing": "labctl up makes it anew", "paused": "labctl up lets it go on", LOST: _FOUND_AGAIN}
+    for node in case.lab.nodes if case.running or LOST in case.states.values() else ():
         state = case.states.get(node.name, "missing")
         if state != "running":
             yield Finding(
                 node.name,
                 f"{node.name} is {state}",
-                (f"{case.lab.provider} says '{state}', and 'running' of others",),
+                (
+                    "Podman says 'running', and the container's processes are not there"
+                    if state == LOST
+                    else f"{case.lab.provider} says '{state}'" + (", and 'running' of others" if case.running else ""),
+                ),
                 remedies.get(state, "labctl up starts it"),
                 subject=node_subject(node.name),
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl import asking, groups, inventory, labsecrets, neighbours, network, reconcile, remote
+from labctl.containers import LOST
 from labctl.doctor import cloud, files, host, hostfacts, nodes, program, services
 from labctl.doctor.case import Case
 from labctl.doctor.finding import CHECKS, Check, Finding, Severity
@@ -162,7 +163,9 @@ def _state(case: Case) -> str:
     if not case.exists:
         return "not made"
     words = set(case.states.values())
-    return "running" if "running" in words else "paused" if words == {"paused"} else "halted"
+    if words & {"running", LOST}:
+        return "running" if "running" in words else LOST
+    return "paused" if words == {"paused"} else "halted"
 
 
 def secrets(paths: LabPaths) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,30 @@ def test_inspected_containers(paths: LabPaths) -> None:
         Container("b", "novalab-lab-controller", "running", str(paths.directory)),
     ]
     assert engine.calls[-1] == ("container", "inspect", "a", "b")
+
+
+GONE = 2**22 + 1  # more than a process number can be, proc(5)
+
+
+@pytest.mark.parametrize(
+    ("said", "processes", "state"),
+    [
+        ("running", (GONE, GONE), containers.LOST),
+        ("paused", (GONE, GONE), containers.LOST),
+        ("stopping", (GONE, GONE), containers.LOST),
+        # conmon is about to tell Podman; or it was killed alone.
+        ("running", (GONE, os.getpid()), "running"),
+        ("running", (os.getpid(), GONE), "running"),
+        ("exited", (0, GONE), "exited"),
+        # Docker Engine names no conmon, and may be on another machine.
+        ("running", (GONE, None), "running"),
+    ],
+)
+def test_what_podman_has_lost(paths: LabPaths, said: str, processes: tuple[int, int | None], state: str) -> None:
+    marks = {key: value for key, value in zip(("Pid", "ConmonPid"), processes, strict=True) if value is not None}
+    item = {"Id": "a", "Name": "novalab-lab-controller", "State": {"Status": said, **marks}, "Config": {}}
+    engine = FakeEngine({("ps",): "a\n", ("container", "inspect"): json.dumps([item])})
+    assert [item.state for item in containers.find(engine, prefix="novalab-lab", paths=paths)] == [state]
 
 
 def test_no_containers(paths: LabPaths) -> None:

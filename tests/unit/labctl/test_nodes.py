@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from labctl import leaving, nodes, vagrant
+from labctl.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
     from labctl.vagrant import Machines
 
 
+GONE = 2**22 + 1  # more than a process number can be, proc(5)
+
+
+LOST = {"running lost": {"Pid": GONE, "ConmonPid": GONE}, "stopping lost": {"Pid": GONE, "ConmonPid": GONE}}
+
+
 class FakeEngine:
-    """Containers as (id, name, state, directory)."""
+    """Containers as (id, name, state, directory). `stop` changes the state of all to stopped, if that is not None."""
+
+    stopped: str | None = None
 
     def __init__(self, *containers: tuple[str, str, str, str]) -> None:
         self.containers = containers
@@ -33,13 +42,15 @@ class FakeEngine:
                     {
                         "Id": id_,
                         "Name": name,
-                        "State": {"Status": state},
+                        "State": {"Status": state.removesuffix(" lost"), **LOST.get(state, {})},
                         "Config": {"Labels": {"novalab.directory": directory}},
                     }
                     for id_, name, state, directory in self.containers
                 ]
             )
         self.done.append(" ".join(arguments))
+        if arguments[0] == "stop" and self.stopped is not None:
+            self.containers = tuple((id_, name, self.stopped, owner) for id_, name, _, owner in self.containers)
         return ""
 
 
@@ -91,6 +102,46 @@ def test_recover(
     assert engine.done == done
     assert vagrant.machine_id(paths, "compute1", "docker") == remembered
     assert (vagrant.machine_id(paths, "controller", "docker"), len(said)) == ("2", len(done))
+
+
+@pytest.mark.parametrize(("after", "idle"), [("exited", ["compute1", "controller"]), ("stopping lost", None)])
+def test_recover_what_podman_has_lost(
+    paths: LabPaths, make_lab: Callable[..., Lab], after: str, idle: list[str] | None
+) -> None:
+    """Nothing is thrown away: a lost container is stopped, and started again by those who start what is idle."""
+    mine = str(paths.directory)
+    engine = FakeEngine(
+        ("1", "novalab-lab-controller", "running lost", mine), ("2", "novalab-lab-compute1", "running lost", mine)
+    )
+    engine.stopped = after
+    note(paths, "controller", "1")
+    note(paths, "compute1", "2")
+    lab = make_lab(computes=1)
+    if idle is None:
+        with pytest.raises(LabError, match="novalab-lab-compute1, novalab-lab-controller"):
+            nodes.recover(lab, paths, engine, lambda _: None)
+    else:
+        assert sorted(nodes.recover(lab, paths, engine, lambda _: None)) == idle
+    assert engine.done == ["stop --time 0 2", "stop --time 0 1"]
+
+
+def test_remove_what_podman_has_lost(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    engine = FakeEngine(("1", "novalab-lab-controller", "running lost", str(paths.directory)))
+    assert nodes.remove(make_lab(), paths, None, engine, lambda _: None) == ["novalab-lab-controller"]
+    assert engine.done == [f"{REMOVE} 1"]
+
+
+def test_remove_what_ends_meanwhile(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    class Ending(FakeEngine):
+        def run(self, *arguments: str) -> str:
+            said = super().run(*arguments)
+            if arguments[0] == "kill":
+                raise LabError("container state improper: stopped")
+            return said
+
+    engine = Ending(("1", "novalab-lab-controller", "running", str(paths.directory)))
+    assert nodes.remove(make_lab(), paths, None, engine, lambda _: None) == ["novalab-lab-controller"]
+    assert engine.done == ["kill 1", f"{REMOVE} 1"]
 
 
 def test_recover_leaves_the_notes_of_a_vagrant_that_runs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
