@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e import elsewhere
 from tests.e2e.lab import LiveLab
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LiveLab]:
     """A lab as `labctl up` makes it; with NOVALAB_KEEP set it stays, and the next run takes it as it is."""
+    elsewhere.clear()  # it has the same name and network
     live = LiveLab()
     keep = bool(os.environ.get("NOVALAB_KEEP"))
     if not (keep and (live.directory / "hosts.ini").exists()):
