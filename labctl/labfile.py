@@ -11,8 +11,8 @@ from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from labctl.errors import BadInput
 from labctl.labsecrets import NAMES
@@ -108,6 +108,28 @@ def _secret(value: object) -> object:
     if len(value.encode()) > SECRET_BYTES:
         raise _bad(f"at most {SECRET_BYTES} bytes", "Keystone reads no more.", f"{len(value.encode())} bytes")
     return value
+
+
+def _sendable(secrets: dict[str, str]) -> dict[str, str]:
+    """PyMySQL's Connection sends passwords in Latin-1."""
+    wrong = [
+        InitErrorDetails(
+            type=_bad(
+                "characters up to U+00FF in a password for MariaDB",
+                "PyMySQL, which the services use, cannot send others.",
+                f"U+{ord(character):04X} at position {position}",
+            ),
+            loc=(name,),
+            input=None,
+        )
+        for name, value in secrets.items()
+        if name.startswith("mariadb_")
+        for position, character in enumerate(value, start=1)
+        if ord(character) > 0xFF
+    ]
+    if wrong:
+        raise ValidationError.from_exception_data("secrets", wrong[:1])
+    return secrets
 
 
 class _Part(BaseModel):
@@ -216,6 +238,7 @@ class LabFile(_Part):
     ] = ()
     secrets: Annotated[
         dict[Literal[NAMES], Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]],  # type: ignore[valid-type]
+        AfterValidator(_sendable),
         Field(description="Passwords of your own instead of generated ones, by name", repr=False),
     ] = {}
 

@@ -47,7 +47,9 @@ options:
         required: true
       password:
         description:
-          - The user's password, of any printable characters. Set again when the server keeps the hash of another.
+          - The user's password, of any printable characters of Latin-1 (U+0020 to U+00FF). PyMySQL, which the services
+            use, sends a password in that encoding, and cannot send others. Set again when the server keeps the hash of
+            another.
         type: str
         required: true
       databases:
@@ -98,6 +100,7 @@ from ansible_collections.novalab.openstack.plugins.module_utils import service_d
 HOST = "%"
 PLUGIN = "mysql_native_password"
 ALL = "ALL PRIVILEGES"
+ENCODING = "latin-1"
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,11 @@ def tables(database: str) -> str:
 
 
 def password_hash(password: str) -> str:
-    """What MariaDB's PASSWORD() makes of it, and keeps. Computed here, so that no statement has the password."""
-    once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+    """What MariaDB's PASSWORD() makes of it, and keeps. Computed here, so that no statement has the password.
+
+    Of the bytes that PyMySQL's Connection sends.
+    """
+    once = hashlib.sha1(password.encode(ENCODING), usedforsecurity=False).digest()
     return "*" + hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
 
 
@@ -272,6 +278,14 @@ def main() -> None:
             module.fail_json(msg=f"{name} is '{parameters[name]}'. Expected: a name, of letters, digits and '_'.")
     if any(not user["name"] for user in parameters["users"]):
         module.fail_json(msg="a user has no name. Expected: one, since anonymous users are removed.")
+    for user in parameters["users"]:
+        try:
+            user["password"].encode(ENCODING)
+        except UnicodeEncodeError as error:
+            module.fail_json(
+                msg=f"the password of {user['name']} has a character beyond U+00FF at position {error.start + 1}, "
+                "which PyMySQL cannot send. Expected: characters of Latin-1."
+            )
     doing = "root's login"
     try:
         server = Server(parameters["socket"])

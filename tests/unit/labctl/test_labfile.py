@@ -159,6 +159,10 @@ def test_secrets_are_texts_as_written(paths: LabPaths, written: str) -> None:
             *('secrets:\n  keystone_demo: "ab\\tc"\n', 2, "secrets.keystone_demo", "U+0009 at position 3"),
             *("printable characters", None),
         ),
+        (
+            *('secrets:\n  mariadb_nova: "aé\u0142"\n', 2, "secrets.mariadb_nova", "U+0142 at position 3"),
+            *("characters up to U+00FF", "PyMySQL"),
+        ),
         ("provider: docker\nbox: a/b\n", 2, "box", "a/b together with provider docker", "libvirt or", "Remove box"),
         ("images: mine\n", 1, "images", "'mine'", "a list of images", "name: cirros"),
         ("images: [mine]\n", 1, "images.0", "'mine'", "a mapping with name", "path: cirros.qcow2"),
