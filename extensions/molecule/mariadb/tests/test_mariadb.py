@@ -24,11 +24,12 @@ FULL_CIRCLE = "CREATE TABLE {0}.x (id INT); INSERT {0}.x VALUES (7); SELECT id F
 
 @pytest.fixture
 def query(host: Host, address: str) -> Query:
-    """Log in over the network, as the services do, and run SQL."""
+    """Log in over the network, as the services do, whose PyMySQL sends passwords in Latin-1, and run SQL."""
 
     def run(user: str, password: str, sql: str) -> Any:  # noqa: ANN401 (testinfra has no types)
-        login = "MYSQL_PWD=%s mariadb --no-defaults --skip-ssl --batch --skip-column-names -h %s -u %s -e %s"
-        return host.run(login, password, address, user, sql)
+        encoded = 'MYSQL_PWD="$(printf %%s %s | iconv -f UTF-8 -t ISO-8859-1)"'
+        client = "mariadb --no-defaults --skip-ssl --batch --skip-column-names -h %s -u %s -e %s"
+        return host.run(f"{encoded} {client}", password, address, user, sql)
 
     return run
 
