@@ -1,6 +1,7 @@
 """The lab held still and let go on: everything in memory stays as it is, and no processor time is used."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from labctl import asking, containers, remote
 from labctl.containers import Container
@@ -12,6 +13,9 @@ from labctl.paths import LabPaths
 from labctl.progress import Progress
 from labctl.vagrant import Machines
 
+Look = Callable[[], Sequence[Container]]
+
+_TRIES, _PAUSE_AGAIN = 20, 0.25  # seconds between two
 # The engine's words, and those of Vagrant's providers, for a node that runs or whose memory is kept.
 _ALIVE = ("running", "paused", "saved")
 # A virtual machine's clock stood still meanwhile. chrony steps it after its own start only, then it slews.
@@ -48,7 +52,7 @@ def pause(lab: Lab, paths: LabPaths, progress: Progress) -> None:
         if engine is None:
             _machines(lab, paths).suspend()
             return
-        hold(engine, own(engine, lab, paths))
+        hold(engine, lambda: own(engine, lab, paths))
         step.note(f"{len(lab.nodes)} nodes")
 
 
@@ -72,10 +76,24 @@ def own(engine: Engine, lab: Lab, paths: LabPaths) -> list[Container]:
     return [item for item in found if item.directory == str(paths.directory) and item.name in names]
 
 
-def hold(engine: Engine, nodes: Sequence[Container]) -> None:
-    """Pause the containers that run, in one call: what one node knows of another is of the same moment."""
-    if running := [item.id for item in nodes if item.state == "running"]:
-        engine.run("pause", *running)
+def hold(engine: Engine, look: Look) -> None:
+    """Pause those containers of look() that run, in one call: what one node knows of another is of the same moment.
+
+    runc gives up where processes come and go all the time, as while a node boots ("unable to freeze", cgroup v1),
+    and the next try succeeds. Raises LabError with the engine's own words when none of many does.
+    """
+    for left in reversed(range(_TRIES)):
+        running = [item.id for item in look() if item.state == "running"]
+        if not running:
+            return
+        try:
+            engine.run("pause", *running)
+        except LabError:
+            if not left:
+                raise
+            time.sleep(_PAUSE_AGAIN)
+        else:
+            return
 
 
 def release(engine: Engine, nodes: Sequence[Container]) -> int:

@@ -163,7 +163,7 @@ def bring_up(engine: Engine, lab: Lab, paths: LabPaths, images: Mapping[str, str
 def _hold_computes(engine: Engine, lab: Lab, paths: LabPaths) -> None:
     """They have booted for a second or two, and their nova-compute is not yet so far as to ask."""
     computes = {lab.container(node) for node in lab.computes}
-    pausing.hold(engine, [item for item in pausing.own(engine, lab, paths) if item.name in computes])
+    pausing.hold(engine, lambda: [item for item in pausing.own(engine, lab, paths) if item.name in computes])
 
 
 def check_delete(lab: Lab, paths: LabPaths, name: str) -> None:
@@ -214,12 +214,12 @@ def _put_back(paths: LabPaths, snapshot: Snapshot, step: Step) -> None:
 def _held(engine: Engine, lab: Lab, paths: LabPaths, step: Step) -> Iterator[dict[str, Container]]:
     """The containers of the lab by name, held still meanwhile; those that were before stay so."""
     nodes = pausing.own(engine, lab, paths)
-    running = [item.id for item in nodes if item.state == "running"]
+    running = {item.id for item in nodes if item.state == "running"}
     start = time.monotonic()
-    pausing.hold(engine, nodes)
     try:
+        pausing.hold(engine, lambda: pausing.own(engine, lab, paths))
         yield {item.name: item for item in nodes}
     finally:
-        if running:
-            engine.run("unpause", *running)
+        held = [item for item in pausing.own(engine, lab, paths) if item.id in running]
+        if pausing.release(engine, held):
             step.note(f"the nodes stood still for {time.monotonic() - start:.1f} s")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl import pausing
+from labctl.containers import Container
 from labctl.engine import Engine
 from labctl.errors import BadInput, LabError
 from labctl.progress import Progress
@@ -157,3 +158,24 @@ def test_virtual_machines_that_are_off(
     with pytest.raises(BadInput, match="compute1 is stopped, compute2 is not created"):
         pausing.preflight(make_lab(provider="libvirt"), paths)
     assert machines == []
+
+
+def test_a_node_that_cannot_be_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """runc cannot freeze a node that boots; the others stay held meanwhile."""
+    states = dict.fromkeys(NODES, "running")
+    orders: list[str] = []
+
+    def run(_: Engine, *arguments: str) -> str:
+        orders.append(" ".join(arguments))
+        states.update(dict.fromkeys(arguments[1:], "paused"))
+        if len(orders) < 3:
+            states["compute1"] = "running"
+            raise LabError("unable to freeze")
+        return ""
+
+    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    pausing.hold(
+        Engine("podman", ("podman",)), lambda: [Container(name, name, state, None) for name, state in states.items()]
+    )
+    assert orders == ["pause controller compute1 compute2", "pause compute1", "pause compute1"]

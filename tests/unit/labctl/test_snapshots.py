@@ -69,6 +69,9 @@ class FakeEngine(Engine):
                 self.images[name] = f"id-{arguments[-2]}"
             case ("rmi", name) if name in self.used:
                 raise LabError("image is in use by a container")
+            case ("pause" | "unpause" as verb, *names):
+                self.orders.append(" ".join(arguments))
+                self.states.update(dict.fromkeys(names, "paused" if verb == "pause" else "running"))
             case _:
                 self.orders.append(" ".join(arguments))
         return ""
@@ -223,7 +226,7 @@ def test_restore(
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda _, names: order.append(f"up {' '.join(names)}"))
     monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda hosts: order.append(f"ssh {' '.join(hosts)}"))
-    monkeypatch.setattr(pausing, "hold", lambda _, nodes: order.append(f"hold {' '.join(item.id for item in nodes)}"))
+    monkeypatch.setattr(pausing, "hold", lambda _, look: order.append(f"hold {' '.join(item.id for item in look())}"))
     monkeypatch.setattr(pausing, "release", lambda _, nodes: order.append(f"release {len(nodes)}"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: order.append("network"))
     monkeypatch.setattr(reports, "wait_for_conductor", lambda *_: order.append("conductor"))
@@ -258,12 +261,33 @@ def test_computes_that_are_held_go_on_when_there_is_no_conductor(
 
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda *_: engine.states.update(compute1="running", compute2="running"))
-    monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda _: engine.states.update(compute1="paused"))
+    monkeypatch.setattr("labctl.inventory.wait_for_ssh", lambda _: engine.states.update(compute2="running"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: None)
     monkeypatch.setattr(reports, "wait_for_conductor", fail)
     with pytest.raises(LabError, match="The conductor does not start"):
         snapshots.bring_up(engine, make_lab(), paths, {}, progress)
     assert engine.orders[-2:] == ["pause compute1 compute2", "unpause compute1"]
+
+
+def test_what_was_held_before_a_pause_failed_goes_on(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(*arguments: str, **_: object) -> str:
+        said = FakeEngine.run(engine, *arguments)
+        if arguments[0] == "pause":
+            engine.states.update(compute2="running")
+            raise LabError("unable to freeze")
+        return said
+
+    monkeypatch.setitem(engine.__dict__, "run", run)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(LabError, match="unable to freeze"):
+        save(make_lab, paths, progress)
+    assert set(engine.states.values()) == {"running"}
 
 
 def test_images_that_nobody_has_go(
