@@ -66,6 +66,10 @@ def run(
     ] = None,
     settle: Annotated[float, typer.Option(min=0, help="Seconds at most to wait for a quiet machine each time.")] = 20,
     output: Annotated[Path, typer.Option(help="The folder for the results.")] = results.RESULTS,
+    go_on: Annotated[
+        Path | None,
+        typer.Option("--go-on", metavar="RESULT", help="Add to this result, of the same commit and machine."),
+    ] = None,
     folder: Folder = FOLDER,
     network: Annotated[str, typer.Option(help="The network of the lab's nodes.")] = NETWORK,
 ) -> None:
@@ -97,6 +101,8 @@ def run(
             load=machine.load(),
             yardstick=yardstick is not None,
         )
+        if go_on is not None:
+            result, output = results.continued(results.read(go_on), result), go_on.parent
 
         def keep(sample: Sample) -> None:
             nonlocal result
@@ -111,7 +117,7 @@ def run(
             report=typer.echo,
             keep=keep,
         )
-        rounds.go(names, networkings, runs)
+        rounds.go(names, networkings, runs, after=results.runs(result, names, networkings))
     typer.echo(f"Result: {output / result.name}")
     if rounds.failed:
         raise LabError(f"{rounds.failed} measurements failed, see above")

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -148,6 +148,22 @@ def read(path: Path) -> Result:
             f"{path} is no result of the bench: {where or 'the file'}: {first['msg']}",
             "Results are written by `python -m bench run`.",
         ) from error
+
+
+def continued(begun: Result, now: Result) -> Result:
+    """A result to which a later run adds. Raises BadInput when that would mix two labs or two machines."""
+    for what in ("commit", "dirty", "machine"):
+        if getattr(begun, what) != getattr(now, what):
+            raise BadInput(
+                f"{begun.name} has {what} {getattr(begun, what)}, and now it is {getattr(now, what)}",
+                "Measure all of it anew, without --go-on.",
+            )
+    return begun.model_copy(update={"yardstick": begun.yardstick or now.yardstick})
+
+
+def runs(result: Result, cases: Collection[str], networkings: Collection[Networking]) -> int:
+    """How many rounds a result has of any of these cases."""
+    return max((s.run for s in result.samples if s.case in cases and s.networking in networkings), default=0)
 
 
 def find(wanted: str | None, folder: Path = RESULTS) -> Result:

@@ -56,11 +56,11 @@ class Rounds:
         self._images: set[Networking] = set()
         self.failed = 0
 
-    def go(self, names: Sequence[str], networkings: Sequence[Networking], runs: int) -> None:
-        """Measure cases in so many rounds; what fails is kept as failed, and the rest goes on."""
+    def go(self, names: Sequence[str], networkings: Sequence[Networking], runs: int, *, after: int = 0) -> None:
+        """Measure cases in so many rounds, after so many; what fails is kept as failed, and the rest goes on."""
         cases = [case for case in CASES if case.name in names and self._possible(case)]
         self.clear()
-        for self._run in range(1, runs + 1):
+        for self._run in range(after + 1, after + runs + 1):
             for self._networking in networkings:
                 # What the yardstick builds depends on neither, so once a round is enough.
                 first = self._networking == networkings[0]

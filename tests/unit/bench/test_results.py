@@ -37,6 +37,20 @@ def test_a_dirty_checkout_is_in_the_name(make_result: Callable[..., Result]) -> 
     assert make_result(dirty=True).name == "20261125T215900-0123456789ab-dirty.json"
 
 
+def test_a_result_goes_on(make_sample: Callable[..., Sample], make_result: Callable[..., Result]) -> None:
+    begun = make_result(make_sample(61.5, run=2))
+    joined = results.continued(begun, make_result().model_copy(update={"date": "later", "yardstick": True}))
+    assert joined == begun.model_copy(update={"yardstick": True})
+    assert results.runs(joined, ["warm"], ["none"]) == 2
+    assert results.runs(joined, ["warm"], ["neutron"]) == results.runs(joined, ["help"], ["none"]) == 0
+
+
+@pytest.mark.parametrize("change", [{"commit": "f" * 40}, {"dirty": True}])
+def test_other_labs_are_not_mixed(make_result: Callable[..., Result], change: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match=f"has {next(iter(change))} "):
+        results.continued(make_result(), make_result().model_copy(update=change))
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"commit": "x", "surprise": 1}', "[1]"])
 def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.json"
