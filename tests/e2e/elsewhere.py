@@ -27,8 +27,9 @@ class Elsewhere(LiveLab):
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of the other machine."""
-        return {**super().environment, **self._storage.environment}
+        """That of the other machine, where no ssh is connected with a node of the same address on this one."""
+        control = {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(PLACE / "cp")}
+        return {**super().environment, **self._storage.environment, **control}
 
     def run(self, *command: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command there. `ip netns exec` would mount /sys anew, and the nodes need the machine's."""
