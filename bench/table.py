@@ -16,6 +16,7 @@ def markdown(result: Result) -> str:
     """The table, and on what machine and when it was measured."""
     columns = {networking: figures(result, networking) for networking in _HEADINGS}
     columns = {networking: rows for networking, rows in columns.items() if rows}
+    runs = _runs(result)
     rows: dict[str, str] = {figure.title: figure.budget for of in columns.values() for figure in of}
     head = ["what", "at most", *(part for name in columns for part in (_HEADINGS[name], "kept"))]
     lines = [head, ["---"] * len(head)]
@@ -23,19 +24,25 @@ def markdown(result: Result) -> str:
         cells = [title, budget]
         for of in columns.values():
             figure = next((figure for figure in of if figure.title == title), None)
-            cells += ["", ""] if figure is None else [_time(figure), _kept(figure)]
+            cells += ["", ""] if figure is None else [_time(figure, runs), _kept(figure)]
         lines.append(cells)
     table = [" ".join(f"| {' | '.join(line)} |".split()) for line in lines]
     return "\n".join([*table, "", *_origin(result)])
 
 
-def _time(figure: Figure) -> str:
+def _runs(result: Result) -> int:
+    return max((sample.run for sample in result.samples), default=0)
+
+
+def _time(figure: Figure, runs: int) -> str:
     if not figure.count:
         return "failed"
     digits = 2 if figure.median < 5 else 1
     text = f"{figure.median:.{digits}f} s"
     if figure.count > 1:
         text += f" ({figure.least:.{digits}f} to {figure.most:.{digits}f})"
+    if figure.count < runs:  # the result was taken in parts
+        text += f", {figure.count} run{'s' if figure.count > 1 else ''}"
     if figure.ratio is not None:
         text += f", {figure.ratio:.2f} x"
     if figure.loud:
@@ -50,10 +57,10 @@ def _kept(figure: Figure) -> str:
 def _origin(result: Result) -> list[str]:
     """Where the figures come from, a line for each thing that is said."""
     machine = result.machine
-    runs = max((sample.run for sample in result.samples), default=0)
+    runs = _runs(result)
     loud = any(sample.loud for sample in result.samples)
     lines = [
-        f"Medians of {runs} runs (least to most)." if runs > 1 else "One run.",
+        f"Medians of {runs} runs (least to most), where no other number is given." if runs > 1 else "One run.",
         f"Measured on {result.date[:10]} at {result.commit[:12]}{' with changes' if result.dirty else ''}:",
         f"{machine.processor}, {machine.cores} cores, {machine.memory:g} GiB, {machine.system},",
         f"kernel {machine.kernel}, {machine.engine}, ansible-core {machine.ansible}, load before {result.load:g}.",

@@ -72,11 +72,11 @@ def test_table(make_sample: Callable[..., Sample], make_result: Callable[..., Re
     assert text.splitlines()[:7] == [
         "| what | at most | `networking: none` | kept | default lab (with Neutron) | kept |",
         "| --- | --- | --- | --- | --- | --- |",
-        "| `labctl up`, images there | 75 s | 61.2 s (60.0 to 62.5), 2.04 x \\* | yes | 90.0 s, 3.00 x | no |",
-        "| `labctl --help` | 0.3 s | 0.25 s, 0.01 x | yes | | |",
+        "| `labctl up`, images there | 75 s | 61.2 s (60.0 to 62.5), 2.04 x \\* | yes | 90.0 s, 1 run, 3.00 x | no |",
+        "| `labctl --help` | 0.3 s | 0.25 s, 1 run, 0.01 x | yes | | |",
         "| `labctl resume` after `labctl pause` | 2 s | | | failed | no |",
         "",
-        "Medians of 2 runs (least to most).",
+        "Medians of 2 runs (least to most), where no other number is given.",
     ]
     for words in ("2026-11-25 at 0123456789ab", "Xeon, 2 cores, 15.6 GiB", "183 s cold and 30 s warm", "\\* Others"):
         assert words in text
