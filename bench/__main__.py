@@ -106,8 +106,9 @@ def run(
 
         def keep(sample: Sample) -> None:
             nonlocal result
-            result = result.model_copy(update={"samples": results.slim((*result.samples, sample))})
-            results.write(result, output)
+            result = result.model_copy(update={"samples": (*result.samples, sample)})
+            # Which one is the median changes, so all tasks are kept until the end.
+            results.write(result.model_copy(update={"samples": results.slim(result.samples)}), output)
 
         rounds = Rounds(
             lab,
