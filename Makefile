@@ -89,6 +89,8 @@ clean: ## Remove the environment and the caches; the lab stays
 
 # The stamp goes first and comes back last: an environment without it was interrupted half-way and is made anew.
 # apt is asked only when Python or its venv module is missing, which on Debian is a package of its own.
+# uv leaves byte-compilation to the first import, and Ansible imports in a process for each task. Its loader of collections
+# reads no byte code. A package may have files for other versions of Python, which then do not compile.
 $(STAMP): pyproject.toml uv.lock hatch_build.py
 	@set -e; \
 	if [ ! -e $(STAMP) ]; then rm -rf $(VENV); fi; \
@@ -107,9 +109,10 @@ $(STAMP): pyproject.toml uv.lock hatch_build.py
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	$(UV_SYNC) --no-group dev; \
-	collections=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections/novalab; \
-	mkdir -p $$collections; \
-	ln -sfn $(CURDIR) $$collections/openstack; \
+	packages=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	$(BIN)/python -m compileall -q -j 0 -x '/(ansible_collections|pip)/' $$packages labctl || true; \
+	mkdir -p $$packages/ansible_collections/novalab; \
+	ln -sfn $(CURDIR) $$packages/ansible_collections/novalab/openstack; \
 	touch $(STAMP)
 
 $(DEV_STAMP): $(STAMP)
