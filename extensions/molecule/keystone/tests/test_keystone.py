@@ -52,6 +52,13 @@ def test_wrong_password(address: str, user: str) -> None:
         token(address, user, "wrong")
 
 
+def test_work_factor(host: Host) -> None:
+    """The role's, not Keystone's own: every login pays for it."""
+    hashes = host.run_expect([0], "mariadb -BN -e 'SELECT password_hash FROM keystone.password'")
+    factors = {line.split("$")[2] for line in hashes.stdout.split()}
+    assert factors == {"10"}
+
+
 def test_tokens_after_a_restart_of_memcached(address: str, secrets: dict[str, str], host: Host) -> None:
     """Keystone keeps connections to it, and takes a new one for each that it finds closed."""
     password = secrets["keystone_demo"]
