@@ -150,6 +150,9 @@ from ansible.module_utils.basic import AnsibleModule
 PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,ActiveEnterTimestamp,NeedDaemonReload"
 )
+# All units here have a file of systemd's own. The init scripts that Debian's packages have beside it would be enabled
+# too, by update-rc.d, which has systemd read all units anew after each of its two calls (systemd, ENVIRONMENT.md).
+ENVIRONMENT = {"LC_ALL": "C", "SYSTEMCTL_SKIP_SYSV": "1"}
 POLL_SECONDS = 0.1
 LOG_LINES = 20
 
@@ -240,7 +243,7 @@ class Systemd:
         self.module = module
 
     def call(self, *arguments: str) -> str:
-        code, out, err = self.module.run_command(["systemctl", *arguments], environ_update={"LC_ALL": "C"})
+        code, out, err = self.module.run_command(["systemctl", *arguments], environ_update=ENVIRONMENT)
         if code != 0:
             said = f"'systemctl {' '.join(arguments)}' ended with status {code}: {err.strip() or out.strip()}"
             self.fail(said, self.module.params["name"] if arguments[0] == "show" else None)
@@ -366,7 +369,7 @@ def remove(module: AnsibleModule, systemd: Systemd, names: list[str]) -> list[st
         if unit.load != "not-found" and (unit.running or unit.load != "masked")
     ]
     if removed and not module.check_mode:
-        systemd.call("disable", "--quiet", "--now", *map(service, removed))
+        systemd.call("disable", "--quiet", "--no-reload", "--now", *map(service, removed))
         systemd.call("mask", "--quiet", *map(service, removed))
     return removed
 
