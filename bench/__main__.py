@@ -103,20 +103,13 @@ def run(
         )
         if go_on is not None:
             result, output = results.continued(results.read(go_on), result), go_on.parent
-
-        def keep(sample: Sample) -> None:
-            nonlocal result
-            result = result.model_copy(update={"samples": (*result.samples, sample)})
-            # Which one is the median changes, so all tasks are kept until the end.
-            results.write(result.model_copy(update={"samples": results.slim(result.samples)}), output)
-
         rounds = Rounds(
             lab,
             ours,
             compared=Yardstick(yardstick, theirs) if yardstick else None,
             settle=settle,
             report=typer.echo,
-            keep=keep,
+            keep=results.Growing(result, output).add,
         )
         rounds.go(names, networkings, runs, after=results.runs(result, names, networkings))
     typer.echo(f"Result: {output / result.name}")

@@ -100,10 +100,28 @@ class Result(_Part):
         return f"{moment}-{self.commit[:12]}{'-dirty' if self.dirty else ''}.json"
 
 
+class Growing:
+    """A result to which samples are added, each time written into a folder.
+
+    Which sample is the median changes, so all tasks stay here, and the file has those that matter so far.
+    """
+
+    def __init__(self, result: Result, folder: Path) -> None:
+        self._result = result
+        self._folder = folder
+
+    def add(self, sample: Sample) -> None:
+        self._result = self._result.model_copy(update={"samples": (*self._result.samples, sample)})
+        write(self._result.model_copy(update={"samples": slim(self._result.samples)}), self._folder)
+
+
 def slim(samples: Iterable[Sample]) -> tuple[Sample, ...]:
-    """The samples, with tasks for the median one of each case only: the others differ in their times alone."""
+    """The samples, with tasks for one of each case only, as the others differ in their times alone.
+
+    It is the one nearest to the median: a result that is taken in parts may have lost the median's own.
+    """
     samples = tuple(samples)
-    kept = {id(sample) for group in grouped(samples).values() if (sample := median(group))}
+    kept = {id(sample) for group in grouped(samples).values() if (sample := _typical(group))}
     return tuple(s if id(s) in kept or not s.tasks else s.model_copy(update={"tasks": ()}) for s in samples)
 
 
@@ -119,6 +137,15 @@ def median(samples: Iterable[Sample]) -> Sample | None:
     """The sample in the middle, the faster one of two; None when none succeeded."""
     good = sorted((sample for sample in samples if sample.seconds is not None), key=lambda sample: sample.seconds or 0)
     return good[(len(good) - 1) // 2] if good else None
+
+
+def _typical(samples: Sequence[Sample]) -> Sample | None:
+    """Of those that have tasks."""
+    middle = median(samples)
+    told = [sample for sample in samples if sample.tasks and sample.seconds is not None]
+    if middle is None or middle.seconds is None or not told:
+        return None
+    return min(told, key=lambda sample: abs((sample.seconds or 0) - (middle.seconds or 0)))
 
 
 def write(result: Result, folder: Path) -> Path:

@@ -84,6 +84,30 @@ def test_tasks_are_kept_for_the_median_sample_only(
     assert json.dumps([s.seconds for s in kept]) == "[70.0, null, 60.0, 65.0, 15.0]"
 
 
+def test_a_later_median_has_its_tasks(
+    tmp_path: Path,
+    make_sample: Callable[..., Sample],
+    make_task: Callable[..., Task],
+    make_result: Callable[..., Result],
+) -> None:
+    """The file has one sample's tasks, and nothing is lost by which one it was before."""
+    result = make_result()
+    growing, path = results.Growing(result, tmp_path), tmp_path / result.name
+    told = []
+    for seconds in (60.0, 70.0, 80.0, 90.0, 75.0):
+        growing.add(make_sample(seconds, tasks=(make_task(f"Run {seconds}", 3.0, 1.5),)))
+        told.append([sample.tasks[0].name for sample in results.read(path).samples if sample.tasks])
+    assert told == [["Run 60.0"], ["Run 60.0"], ["Run 70.0"], ["Run 70.0"], ["Run 75.0"]]
+
+
+def test_without_the_medians_tasks_the_nearest_tell(
+    make_sample: Callable[..., Sample], make_task: Callable[..., Task]
+) -> None:
+    tasks = (make_task("Run", 3.0, 1.5),)
+    samples = [make_sample(60.0, tasks=tasks), make_sample(70.0), make_sample(74.0, tasks=tasks)]
+    assert [bool(sample.tasks) for sample in results.slim(samples)] == [False, False, True]
+
+
 def test_of_two_the_faster_is_the_median(make_sample: Callable[..., Sample]) -> None:
     assert results.median([make_sample(70.0), make_sample(60.0)]) == make_sample(60.0)
     assert results.median([make_sample(None)]) is None
