@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from labctl.estimates import Estimates, Expectation, Kind
 from labctl.liveview import NodeNow, View
 
 _REFRESHES = 5  # of the live view, each second
+# Seconds. What takes longer is told while it runs; what is shorter, when it was something for a node.
+_PATIENCE = 1.0
 
 
 class Step:
@@ -31,6 +34,9 @@ class Step:
         self._activity = ""
         self._nodes: dict[str, NodeNow] = {}
         self._before: dict[str, NodeNow] = {}
+        self._told: set[str] = set()
+        self._telling = threading.Lock()
+        self._timers: list[threading.Timer] = []
         self.marks: dict[str, float] = {}
         self.typical = True  # of what later runs may expect
         if expected is not None:
@@ -52,18 +58,23 @@ class Step:
             self.marks[text] = self.elapsed
             if self._expected is not None:
                 self._expected.passed(text, self.elapsed)
-            self._progress.tell(f"  {self.elapsed:5.0f} s  {text}")
 
     def node(self, name: str, activity: str) -> None:
         """What a node does right now."""
         if name in self._nodes:
             self._before[name] = self._nodes[name]
         self._nodes[name] = NodeNow(activity)
+        if activity not in self._told:
+            timer = threading.Timer(_PATIENCE, self._tell_if_busy, [activity])
+            timer.daemon = True
+            timer.start()
+            self._timers.append(timer)
 
     def node_done(self, name: str) -> None:
         """A node has done that, and waits."""
         if name in self._nodes:
             self._nodes[name].busy = False
+            self._tell(self._nodes[name].activity)
 
     def node_skipped(self, name: str) -> None:
         """That was nothing for this node: what it did before is shown again, if it did anything."""
@@ -73,6 +84,24 @@ class Step:
         else:
             before.busy = False
             self._nodes[name] = before
+
+    def end(self) -> None:
+        """Nothing more is told."""
+        with self._telling:
+            for timer in self._timers:
+                timer.cancel()
+            self._told.update(self.marks)
+
+    def _tell_if_busy(self, activity: str) -> None:
+        if any(node.busy and node.activity == activity for node in list(self._nodes.values())):
+            self._tell(activity)
+
+    def _tell(self, activity: str) -> None:
+        """Once, with the time at which it began."""
+        with self._telling:
+            if activity not in self._told and activity in self.marks:
+                self._told.add(activity)
+                self._progress.tell(f"  {self.marks[activity]:5.0f} s  {activity}")
 
     @property
     def elapsed(self) -> float:
@@ -134,9 +163,9 @@ class Progress:
             with self._shown(step):
                 yield step
         except BaseException:
-            self._end(step.ending("failed after"), "✗ ", "red")
+            self._end(step, "failed after", "✗ ", "red")
             raise
-        self._end(step.ending("done in"), "✓ ", "green")
+        self._end(step, "done in", "✓ ", "green")
         if step.typical:
             self._titles.append(title)
             self._estimates.learn(title, step.elapsed, step.marks)
@@ -163,7 +192,9 @@ class Progress:
         """Whether there is a terminal on which lines can be drawn again."""
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
-    def _end(self, text: str, sign: str, style: str) -> None:
+    def _end(self, step: Step, verdict: str, sign: str, style: str) -> None:
+        step.end()
+        text = step.ending(verdict)
         self.write(text)
         self._console.print(Text.assemble((sign, style), text) if self._live else Text(text))
 

@@ -128,8 +128,15 @@ def test_changes_of_all_nodes_are_added() -> None:
 
 def test_activity(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
     for kind, name in (("task", "Set the names"), ("handler_task", "Tell the clock")):
-        reader.take(f"playbook_on_{kind}_start", role="novalab.openstack.node", name=f"node : {name}")
+        data = {"role": "novalab.openstack.node", "task_uuid": name, "host": "compute1"}
+        reader.take(f"playbook_on_{kind}_start", name=f"node : {name}", **data)
+        reader.take("runner_on_start", **data)
+        reader.take("runner_on_ok", **data)
     reader.take("playbook_on_task_start", role="node", name="node : Validating arguments against arg spec 'main'")
+    skipped = {"role": "novalab.openstack.node", "task_uuid": "Name the node", "host": "compute1"}
+    reader.take("playbook_on_task_start", name="node : Name the node", **skipped)
+    reader.take("runner_on_start", **skipped)
+    reader.take("runner_on_skipped", **skipped)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" s  ")[1] for line in lines] == ["node: Set the names", "node: Tell the clock"]
 

@@ -41,11 +41,13 @@ def lines(view: View, terminal: Console) -> list[str]:
 
 def run(progress: Progress) -> None:
     with progress, progress.step("Nodes") as step:
-        step.node("controller", "Creating the container")
-        step.activity("first")
-        step.node_done("controller")
-        step.activity("second")
-        step.activity("first")
+        for activity in ("first", "second", "first"):
+            step.activity(activity)
+            step.node("controller", activity)
+            step.node_done("controller")
+        step.activity("nothing for any node")
+        step.node("controller", "nothing for any node")
+        step.node_skipped("controller")
         step.note("3 made")
 
 
@@ -64,6 +66,26 @@ def test_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         "      N s  second",
         "Nodes: done in N s (3 made)",
     ]
+
+
+def test_what_takes_long_is_told_while_it_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labctl.progress._PATIENCE", 0.01)
+    with Progress(tmp_path / "log") as progress, progress.step("Nodes") as step:
+        for node, activity in (("compute1", "long"), ("compute2", "nothing for this node")):
+            step.activity(activity)
+            step.node(node, activity)
+        step.node_skipped("compute2")
+        end = time.monotonic() + 10
+        told = ""
+        while "long" not in told and time.monotonic() < end:
+            time.sleep(0.01)
+            told += capsys.readouterr().out
+        time.sleep(0.05)
+        step.node_done("compute1")
+        told += capsys.readouterr().out
+    assert [line.partition(" s  ")[2] for line in told.splitlines()] == ["", "long"]
 
 
 def test_the_log(tmp_path: Path) -> None:
