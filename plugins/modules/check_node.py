@@ -52,7 +52,8 @@ options:
     type: float
     default: 10
   timeout:
-    description: Seconds that a unit which is starting has for it. One that failed or is stopped is told of at once.
+    description: >-
+      Seconds that a unit which is starting or stopping has for it. One that failed or is stopped is told of at once.
     type: int
     default: 30
 attributes:
@@ -128,9 +129,12 @@ class State:
     restarts: int
 
     @property
-    def starting(self) -> bool:
-        """Whether waiting may help; a unit between two attempts (auto-restart) has failed once already."""
-        return self.active in ("activating", "reloading") and self.sub != "auto-restart"
+    def moving(self) -> bool:
+        """Whether waiting may help: it starts, or stops for a restart that nobody has waited for.
+
+        A unit between two attempts (auto-restart) has failed once already.
+        """
+        return self.active in ("activating", "reloading", "deactivating") and self.sub != "auto-restart"
 
     def __str__(self) -> str:
         if self.load == "not-found":
@@ -185,7 +189,7 @@ class Systemd:
         )
 
     def settled(self, units: list[str], timeout: int) -> list[State]:
-        """The units when none is about to start any more, or when the time is up.
+        """The units when none is about to start or stop any more, or when the time is up.
 
         A unit that fails and is started again meanwhile is not waited for: that can go on for ever.
         """
@@ -193,7 +197,7 @@ class Systemd:
         first = {state.unit: state.restarts for state in self.states(units)}
         while True:
             states = self.states(units)
-            waiting = [state for state in states if state.starting and state.restarts == first[state.unit]]
+            waiting = [state for state in states if state.moving and state.restarts == first[state.unit]]
             if not waiting or time.monotonic() > end:
                 return states
             time.sleep(POLL_SECONDS)

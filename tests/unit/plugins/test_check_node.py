@@ -81,6 +81,8 @@ def settled(monkeypatch: pytest.MonkeyPatch, answers: list[State], timeout: int)
         ([("active", "running", 0)], 0),
         # The first answer is for the number of restarts.
         ([("activating", "start", 0), ("activating", "start", 0), ("active", "running", 0)], 2),
+        # A restart that nobody has waited for.
+        ([("deactivating", "stop-sigterm", 0), ("deactivating", "stop-sigterm", 0), ("active", "running", 0)], 2),
         # It failed and was started again while it was waited for.
         ([("activating", "start", 0), ("activating", "start", 1), ("active", "running", 1)], 1),
         ([("activating", "auto-restart", 3), ("activating", "auto-restart", 3), ("active", "running", 3)], 1),
