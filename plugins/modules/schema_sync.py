@@ -49,6 +49,23 @@ options:
         type: list
         elements: str
         required: true
+      first:
+        description:
+          - Commands of the service that fill the database where it had no schema, in the process that has made it. They
+            run at the same time, after all others. A run that is interrupted between the two is not made up for.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          command:
+            description: The command, a console script with its arguments.
+            type: list
+            elements: str
+            required: true
+          environment:
+            description: Variables of its environment, which may be secret.
+            type: dict
+            default: {}
   files:
     description: Files that commands of the service make, at the same time, where they are not there.
     type: list
@@ -64,21 +81,12 @@ options:
         type: list
         elements: str
         required: true
-  first:
+  wait:
     description:
-      - A command of the service that fills a new database, in the process that has made its schema. It runs after all
-        others, and only where a database had no schema. A run that is interrupted between the two is not made up for.
-    type: dict
-    suboptions:
-      command:
-        description: The command, a console script with its arguments.
-        type: list
-        elements: str
-        required: true
-      environment:
-        description: Variables of its environment, which may be secret.
-        type: dict
-        default: {}
+      - Whether the commands are waited for. If not, they go on beside what follows, and the next call for the same
+        account waits for them. It finds the schema as it should be, or runs the commands again and tells why they fail.
+    type: bool
+    default: true
   user:
     description: The account that runs the commands, so that the files they make are the service's.
     type: str
@@ -124,6 +132,10 @@ after:
   type: dict
   returned: always
   sample: {"nova_api": ["cdeec0c85668"]}
+started:
+  description: Whether commands have been started that are not waited for.
+  type: bool
+  returned: always
 made:
   description: The files that were made.
   type: list
@@ -133,8 +145,11 @@ made:
 """
 
 import ast
+import fcntl
 import os
+import sys
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +158,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.novalab.openstack.plugins.module_utils import service_commands, service_database
 
 NO_SUCH_TABLE = 1146
+LOCKS = Path("/run/lock")
 
 
 def assignments(source: str) -> dict[str, Any]:
@@ -210,6 +226,7 @@ class Schema:
     url: str
     head: list[str]
     command: service_commands.Command
+    first: list[service_commands.Command]
 
     @property
     def now(self) -> list[str]:
@@ -227,14 +244,38 @@ def schema(config: str, wanted: dict[str, Any]) -> Schema:
     environment = {}
     if database != own:
         environment[f"OS_{wanted['section'].upper()}__CONNECTION"] = with_database(url, database)
-    return Schema(database, url, head, service_commands.Command(wanted["command"], environment))
+    filling = [service_commands.Command(item["command"], item["environment"]) for item in wanted["first"]]
+    return Schema(database, url, head, service_commands.Command(wanted["command"], environment), filling)
 
 
-def first(wanted: dict[str, Any] | None, before: dict[str, list[str]]) -> list[service_commands.Command]:
-    """The command that fills a new database, if there is one."""
-    if wanted is None or all(before.values()):
-        return []
-    return [service_commands.Command(wanted["command"], wanted["environment"])]
+def first(schemas: list[Schema], before: dict[str, list[str]]) -> list[service_commands.Command]:
+    """The commands that fill the databases which had no schema."""
+    return [command for item in schemas if not before[item.database] for command in item.first]
+
+
+def lock(user: str) -> int:
+    """Wait for a call that runs commands of the same account, and keep others out for as long as this process lives."""
+    descriptor = os.open(LOCKS / f"novalab-schema-{user}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """Do something in a process that nobody waits for, and which has the lock from this one."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for descriptor in range(3):  # else ssh would wait until they are closed
+                os.dup2(nothing, descriptor)
+            work()
+    finally:
+        os._exit(0)
 
 
 def as_text(revisions: dict[str, list[str]]) -> str:
@@ -254,6 +295,15 @@ def main() -> None:
                     "database": {"type": "str"},
                     "migrations": {"type": "path", "required": True},
                     "command": {"type": "list", "elements": "str", "required": True},
+                    "first": {
+                        "type": "list",
+                        "elements": "dict",
+                        "default": [],
+                        "options": {
+                            "command": {"type": "list", "elements": "str", "required": True},
+                            "environment": {"type": "dict", "default": {}, "no_log": True},
+                        },
+                    },
                 },
             },
             "files": {
@@ -265,13 +315,7 @@ def main() -> None:
                     "command": {"type": "list", "elements": "str", "required": True},
                 },
             },
-            "first": {
-                "type": "dict",
-                "options": {
-                    "command": {"type": "list", "elements": "str", "required": True},
-                    "environment": {"type": "dict", "default": {}, "no_log": True},
-                },
-            },
+            "wait": {"type": "bool", "default": True},
             "user": {"type": "str", "required": True},
         },
         supports_check_mode=True,
@@ -279,21 +323,27 @@ def main() -> None:
     if service_database.PYMYSQL_ERROR:
         module.fail_json(msg=missing_required_lib("PyMySQL"), exception=service_database.PYMYSQL_ERROR)
     config, user = module.params["config"], module.params["user"]
-    missing = [file for file in module.params["files"] if not os.path.exists(file["path"])]
-    commands = [service_commands.Command(file["command"]) for file in missing]
+    started = False
     try:
+        if not module.check_mode:
+            lock(user)
+        missing = [file for file in module.params["files"] if not os.path.exists(file["path"])]
+        commands = [service_commands.Command(file["command"]) for file in missing]
         schemas = [schema(config, wanted) for wanted in module.params["schemas"]]
         newest = {item.database: item.head for item in schemas}
         before = {item.database: item.now for item in schemas}
         commands += [item.command for item in schemas if before[item.database] != item.head]
-        if module.check_mode:
-            after = before
-        else:
-            rounds = (commands, first(module.params["first"], before))
-            service_commands.run(
-                module, user, *([service_commands.logged(item, config) for item in due] for due in rounds)
-            )
-            after = {item.database: item.now for item in schemas} if commands else before
+        after = before
+        if commands and not module.check_mode:
+            rounds = [
+                [service_commands.logged(item, config) for item in due] for due in (commands, first(schemas, before))
+            ]
+            started = not module.params["wait"]
+            if started:
+                in_background(lambda: service_commands.run(module, user, *rounds))
+            else:
+                service_commands.run(module, user, *rounds)
+                after = {item.database: item.now for item in schemas}
     except ValueError as error:
         module.fail_json(msg=str(error))
     except (KeyError, OSError) as error:
@@ -302,8 +352,8 @@ def main() -> None:
         module.fail_json(msg=f"the database of {config} refused: {error}")
     made = [file["path"] for file in missing]
     late = [name for name in newest if after[name] != newest[name]]
-    absent = [] if module.check_mode else [path for path in made if not os.path.exists(path)]
-    if not module.check_mode and (late or absent):
+    absent = [path for path in made if not os.path.exists(path)]
+    if not (module.check_mode or started) and (late or absent):
         titles = "', '".join(command.title for command in commands)
         behind = "".join(f"; expected {name} at {', '.join(newest[name])}" for name in late)
         msg = f"'{titles}' ended well{behind}{''.join(f'; {path} is not there' for path in absent)}: {as_text(after)}"
@@ -312,7 +362,8 @@ def main() -> None:
     if commands:
         new = "".join(f"{path}: made\n" for path in made)
         difference = {"before": as_text(before), "after": as_text(newest) + new}
-    module.exit_json(changed=bool(commands), diff=difference, head=newest, before=before, after=after, made=made)
+    told = {"head": newest, "before": before, "after": after, "made": made, "started": started}
+    module.exit_json(changed=bool(commands), diff=difference, **told)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -112,15 +113,49 @@ def test_a_round_that_fails_is_the_last_one(module: Any, tmp_path: Path) -> None
     assert not made.exists()
 
 
-@pytest.mark.parametrize(("before", "runs"), [({"keystone": []}, True), ({"keystone": ["a"]}, False)])
-def test_a_new_database_is_filled(before: dict[str, list[str]], runs: bool) -> None:
-    wanted: dict[str, Any] = {
-        "command": ["keystone-manage", "bootstrap"],
-        "environment": {"OS_BOOTSTRAP_PASSWORD": "hunter2"},
-    }
-    expected = [Command(wanted["command"], wanted["environment"])] if runs else []
-    assert schema_sync.first(wanted, before) == expected
-    assert schema_sync.first(None, before) == []
+def test_a_new_database_is_filled() -> None:
+    """Only the one that had no schema, and its secrets go by the environment."""
+    bootstrap = Command(["keystone-manage", "bootstrap"], {"OS_BOOTSTRAP_PASSWORD": "hunter2"})
+    cell0 = Command(["nova-manage", "cell_v2", "map_cell0"])
+    schemas = [
+        schema_sync.Schema(name, "mysql://", ["b"], Command(["sync"]), filling)
+        for name, filling in (("keystone", [bootstrap]), ("nova_api", [cell0]), ("nova", []))
+    ]
+    assert schema_sync.first(schemas, {"keystone": [], "nova_api": ["a"], "nova": []}) == [bootstrap]
+    assert schema_sync.first(schemas, {"keystone": ["b"], "nova_api": [], "nova": ["b"]}) == [cell0]
+    assert schema_sync.first(schemas, {"keystone": ["b"], "nova_api": ["b"], "nova": []}) == []
+
+
+BEGINS = """
+import sys, time
+from pathlib import Path
+from ansible_collections.novalab.openstack.plugins.modules import schema_sync
+schema_sync.LOCKS = Path(sys.argv[1])
+schema_sync.lock("tester")
+def work():
+    time.sleep(0.5)
+    Path(sys.argv[1], "made").touch()
+    sys.exit("as fail_json does")
+schema_sync.in_background(work)
+print("goes on")
+"""
+
+
+def test_what_is_not_waited_for_is_waited_for_by_the_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that begins with it ends at once, with nothing left that reads its output."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGINS, str(tmp_path)],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("goes on\n", "")
+    assert not (tmp_path / "made").exists()
+    monkeypatch.setattr(schema_sync, "LOCKS", tmp_path)
+    os.close(schema_sync.lock("tester"))
+    assert (tmp_path / "made").exists()
 
 
 def test_a_tool_that_is_not_there(module: Any) -> None:  # noqa: ANN401
@@ -156,9 +191,16 @@ def test_another_database_on_the_same_server(tmp_path: Path) -> None:
     url = "mysql+pymysql://nova:p%40%3A%2F@10.0.0.1:3306/nova"
     (tmp_path / "nova.conf").write_text(f"[database]\nconnection = {url}\n", encoding="utf-8")
     (tmp_path / "a.py").write_text("revision = 'a'\n", encoding="utf-8")
-    wanted = {"section": "database", "database": "nova_cell0", "migrations": str(tmp_path), "command": ["sync"]}
+    filling = {"command": ["fill"], "environment": {}}
+    wanted = {
+        "section": "database",
+        "database": "nova_cell0",
+        "migrations": str(tmp_path),
+        "command": ["sync"],
+        "first": [filling],
+    }
     found = schema_sync.schema(str(tmp_path / "nova.conf"), wanted)
-    assert (found.database, found.head) == ("nova_cell0", ["a"])
+    assert (found.database, found.head, found.first) == ("nova_cell0", ["a"], [Command(["fill"])])
     assert found.command.environment == {
         "OS_DATABASE__CONNECTION": "mysql+pymysql://nova:p%40%3A%2F@10.0.0.1:3306/nova_cell0"
     }
