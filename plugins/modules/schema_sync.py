@@ -362,8 +362,9 @@ def main() -> None:
     if commands:
         new = "".join(f"{path}: made\n" for path in made)
         difference = {"before": as_text(before), "after": as_text(newest) + new}
-    told = {"head": newest, "before": before, "after": after, "made": made, "started": started}
-    module.exit_json(changed=bool(commands), diff=difference, **told)
+    module.exit_json(
+        changed=bool(commands), diff=difference, head=newest, before=before, after=after, made=made, started=started
+    )
 
 
 if __name__ == "__main__":
