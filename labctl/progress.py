@@ -74,7 +74,7 @@ class Step:
         """A node has done that, and waits."""
         if name in self._nodes:
             self._nodes[name].busy = False
-            self._tell(self._nodes[name].activity)
+            self._tell(self._nodes[name])
 
     def node_skipped(self, name: str) -> None:
         """That was nothing for this node: what it did before is shown again, if it did anything."""
@@ -93,15 +93,16 @@ class Step:
             self._told.update(self.marks)
 
     def _tell_if_busy(self, activity: str) -> None:
-        if any(node.busy and node.activity == activity for node in list(self._nodes.values())):
-            self._tell(activity)
+        busy = [node for node in list(self._nodes.values()) if node.busy and node.activity == activity]
+        if busy:
+            self._tell(min(busy, key=lambda node: node.since))
 
-    def _tell(self, activity: str) -> None:
-        """Once, with the time at which it began."""
+    def _tell(self, node: NodeNow) -> None:
+        """An activity once, with the time at which a node began with it. Others may have skipped it before."""
         with self._telling:
-            if activity not in self._told and activity in self.marks:
-                self._told.add(activity)
-                self._progress.tell(f"  {self.marks[activity]:5.0f} s  {activity}")
+            if node.activity not in self._told and node.activity in self.marks:
+                self._told.add(node.activity)
+                self._progress.tell(f"  {node.since - self._start:5.0f} s  {node.activity}")
 
     @property
     def elapsed(self) -> float:

@@ -88,6 +88,20 @@ def test_what_takes_long_is_told_while_it_runs(
     assert [line.partition(" s  ")[2] for line in told.splitlines()] == ["", "long"]
 
 
+def test_the_time_is_that_of_the_node_that_did_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not of one that has skipped it, or of the same node earlier."""
+    with Progress(tmp_path / "log") as progress, progress.step("Nodes") as step:
+        for _ in range(2):
+            step.activity("later")
+            step.node("controller", "later")
+            step.node_skipped("controller")
+        step._start -= 100
+        step.activity("later")
+        step.node("controller", "later")
+        step.node_done("controller")
+    assert "    100 s  later\n" in capsys.readouterr().out
+
+
 def test_the_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     run(Progress(log))
