@@ -158,7 +158,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.novalab.openstack.plugins.module_utils import service_commands, service_database
 
 NO_SUCH_TABLE = 1146
-LOCKS = Path("/run/lock")
+LOCKS = Path("/run")  # of root alone; everybody may write into /run/lock
 
 
 def assignments(source: str) -> dict[str, Any]:
