@@ -14,9 +14,9 @@ from bench.results import Networking, Result, Sample, Task
 from bench.rounds import Rounds
 from bench.storage import Storage
 from bench.yardstick import Yardstick
-from labctl import engine
 from labctl.errors import BadInput, LabError
-from labctl.paths import LabPaths
+from labctl.lab.paths import LabPaths
+from labctl.providers import engine
 
 app = typer.Typer(
     add_completion=False,

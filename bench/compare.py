@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from bench.results import Result, Sample, grouped, median
-from labctl.text import table
+from labctl.ui.text import table
 
 # Seconds below which a phase or a task is not told of, and how many are at most.
 _NOTABLE = 0.5

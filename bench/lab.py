@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.results import CHECKOUT, Networking, Phase
-from labctl import lock
 from labctl.errors import LabError
-from labctl.paths import LabPaths
+from labctl.lab import lock
+from labctl.lab.paths import LabPaths
 
 SCRIPTS = Path(sys.executable).parent
 COMPUTES = 2  # of the usual lab

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.results import Machine
-from labctl.engine import Engine
 from labctl.errors import LabError
+from labctl.providers.engine import Engine
 
 # The share of the processors above which a measurement is marked: a lab that idles uses less.
 LOUD = 0.25

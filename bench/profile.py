@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bench.results import Task
-from labctl.text import table
+from labctl.ui.text import table
 
 
 def slowest(tasks: Iterable[Task], count: int) -> list[tuple[str, float, dict[str, float]]]:

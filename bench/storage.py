@@ -8,9 +8,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from labctl import engine
 from labctl.errors import LabError
-from labctl.paths import LabPaths
+from labctl.lab.paths import LabPaths
+from labctl.providers import engine
 
 _MOUNTS = Path("/proc/self/mountinfo")
 

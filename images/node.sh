@@ -2,7 +2,7 @@
 # Makes a Debian root file system a node: runs in it once, after its packages are installed (images/packages).
 set -eu
 
-# Vagrant's user, as in every Vagrant box; keys are mounted by the engine, see labctl/engine.py.
+# Vagrant's user, as in every Vagrant box; keys are mounted by the engine, see labctl/providers/engine.py.
 useradd --create-home --shell /bin/bash vagrant
 echo 'vagrant ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/vagrant
 chmod 0440 /etc/sudoers.d/vagrant
@@ -14,7 +14,7 @@ UseDNS no
 HostKey /etc/ssh/ssh_host_ed25519_key
 X
 
-# Podman leaves this file alone (labctl/engine.py); the names of the lab are added by the role node.
+# Podman leaves this file alone (labctl/providers/engine.py); the names of the lab are added by the role node.
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >/etc/hosts
 
 # Host keys are each node's own, made when it first starts.

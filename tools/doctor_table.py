@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from labctl.doctor import runner
+from labctl.diagnostics.doctor import runner
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "doctor.md"
 _LAST = 2  # lines of evidence that are shown, beside the first

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl import engine, labsecrets
 from labctl.errors import LabError
-from labctl.paths import LabPaths
+from labctl.lab import secrets
+from labctl.lab.paths import LabPaths
+from labctl.providers import engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             containers[kind] = found.run(
                 *("run", "--detach", "--rm", "--hostname", kind, image.split()[-1], "sleep", str(SECONDS))
             ).strip()
-        (folder / "secrets.json").write_text(json.dumps(dict.fromkeys(labsecrets.NAMES, HARD)), encoding="utf-8")
+        (folder / "secrets.json").write_text(json.dumps(dict.fromkeys(secrets.NAMES, HARD)), encoding="utf-8")
         (folder / "hosts.ini").write_text(inventory(found, paths, containers), encoding="utf-8")
         command(
             *(SCRIPTS / "ansible-playbook", "-i", folder / "hosts.ini", "--tags", "configure", CHECKOUT / "site.yaml"),

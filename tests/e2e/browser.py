@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
-from labctl.engine import as_root
+from labctl.providers.engine import as_root
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Pictures of what was seen, also when all was well.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.storage import Storage
-from labctl.paths import LabPaths
+from labctl.lab.paths import LabPaths
 from tests.e2e.lab import LiveLab
 
 # Always the same places and names, so that what a killed run has left behind is found and removed.

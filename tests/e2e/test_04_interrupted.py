@@ -2,7 +2,7 @@
 
 import pytest
 
-from labctl.labsecrets import NAMES
+from labctl.lab.secrets import NAMES
 from tests.e2e.lab import FOUR_ROWS, LiveLab
 
 HARD = "p@:/#%?$'\" x"

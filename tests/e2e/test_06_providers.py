@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.engine import as_root
+from labctl.providers.engine import as_root
 from tests.e2e.lab import CHECKOUT, LiveLab
 
 LIBVIRT_PLUGIN = Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl import description
-from labctl.labfile import LabFile
-from labctl.paths import LabPaths
+from labctl.lab import model
+from labctl.lab.paths import LabPaths
+from labctl.lab.schema import LabFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,11 +31,11 @@ def paths(tmp_path: Path) -> LabPaths:
 
 
 @pytest.fixture
-def make_lab() -> Callable[..., description.Lab]:
+def make_lab() -> Callable[..., model.Lab]:
     """A lab as the keys of a lab.yaml describe it, on Linux."""
 
-    def make(**keys: Any) -> description.Lab:  # noqa: ANN401 (whatever lab.yaml may hold)
-        return description.resolve(LabFile.model_validate(keys), platform="linux")
+    def make(**keys: Any) -> model.Lab:  # noqa: ANN401 (whatever lab.yaml may hold)
+        return model.resolve(LabFile.model_validate(keys), platform="linux")
 
     return make
 

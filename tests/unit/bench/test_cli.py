@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.results import Result, Sample, Task
-    from labctl.paths import LabPaths
+    from labctl.lab.paths import LabPaths
 
 
 def bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

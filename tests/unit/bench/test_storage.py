@@ -9,14 +9,14 @@ import pytest
 
 from bench import storage
 from bench.storage import Storage
-from labctl import engine
-from labctl.engine import Engine
 from labctl.errors import LabError
+from labctl.providers import engine
+from labctl.providers.engine import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labctl.paths import LabPaths
+    from labctl.lab.paths import LabPaths
 
 
 @pytest.fixture

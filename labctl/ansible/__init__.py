@@ -1,0 +1,1 @@
+"""What Ansible gets from labctl, and how its playbooks are run."""

@@ -1,0 +1,226 @@
+"""Run a playbook: ansible-runner in a process of its own, its job events read as they come."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import LabError
+from labctl.lab import orphans
+from labctl.lab.paths import LabPaths, assets
+from labctl.ui.progress import Progress, Step
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ROLE_PREFIX = re.compile(r"^[\w.]+ : ")  # as Ansible writes it before the names of a role's tasks
+_MARKUP = re.compile(r"\b[CVO]\(([^()]*)\)")  # of Ansible's documentation
+_ENDS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
+_OF_ANSIBLE = "Validating arguments"  # in the names of tasks that nobody has written
+_THIS_MACHINE = "this machine"
+_KEPT = 5  # runs whose events stay on the disk
+
+
+@dataclass
+class PlaybookResult:
+    """Ansible's counts of one run: ok, changed, failed and unreachable tasks, by node."""
+
+    nodes: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, on all nodes together."""
+        return sum(counts["changed"] for counts in self.nodes.values())
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed on a node, with the module's message."""
+
+    node: str
+    task: str
+    message: str
+
+
+class PlaybookFailed(LabError):  # noqa: N818 (named as Ansible says it)
+    """A playbook ended before its end; failures has every task that failed, also of other nodes."""
+
+    def __init__(self, playbook: str, failures: list[Failure], last: list[str]) -> None:
+        nodes: dict[tuple[str, str], list[str]] = {}
+        for failure in failures:  # several nodes may say the same
+            nodes.setdefault((failure.task, failure.message), []).append(failure.node)
+        what = [f"{', '.join(where)}: {task}: {message}" for (task, message), where in nodes.items()]
+        what = what or [f"{playbook} did not run:", *last]
+        super().__init__("\n".join(what), "Mend the cause, then repeat: what is done already stays done.")
+        self.failures = failures
+
+
+def run(
+    playbook: str,
+    *,
+    paths: LabPaths,
+    inventory: Path,
+    progress: Progress,
+    title: str,
+    tags: str | None = None,
+    skip: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    asks: bool = False,
+) -> PlaybookResult:
+    """Run a playbook of the collection on an inventory. Raises PlaybookFailed with node, task and message.
+
+    tags are those of the tasks that run, skip those of the ones that do not; one of the two may be given.
+    asks says that it only asks, and that a failure is an answer: the step has not failed then.
+    """
+    root = assets()
+    command = [
+        *(sys.executable, "-m", "ansible_runner", "run", str(paths.runner), "--json"),
+        *("--playbook", str(root / playbook), "--project-dir", str(root), "--inventory", str(inventory)),
+        # Else it would keep the tags of one run for the next.
+        *("--omit-env-files", "--rotate-artifacts", str(_KEPT)),
+        *(("--cmdline", f"--tags {tags}") if tags else ()),
+        *(("--cmdline", f"--skip-tags {skip}") if skip else ()),
+    ]
+    scripts = Path(sys.executable).parent
+    child_environment = {
+        **os.environ,
+        **(environment or {}),
+        **orphans.mark(paths),
+        "PATH": os.pathsep.join([str(scripts), (environment or {}).get("PATH") or os.environ.get("PATH", os.defpath)]),
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "ANSIBLE_HOME": str(paths.state / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+    paths.runner.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with progress.step(title) as step:
+        events = _Events(step)
+        with subprocess.Popen(
+            command,
+            cwd=root,
+            env=child_environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None  # noqa: S101 (it is a pipe)
+                for line in process.stdout:
+                    events.take(line)
+            except BaseException:
+                # ansible-runner ends Ansible when it is asked to end itself.
+                process.send_signal(signal.SIGTERM)
+                raise
+        failed = PlaybookFailed(playbook, events.failures, events.last) if process.returncode != 0 else None
+        if failed and not asks:
+            raise failed
+        changed = events.result.changed
+        step.note("differs" if failed else f"{changed} changed" if changed else "nothing changed")
+        step.typical = not failed
+    if failed:
+        raise failed
+    return events.result
+
+
+class _Events:
+    """Reads job events (ansible-runner manual, "Runner Artifact Job Events")."""
+
+    def __init__(self, step: Step) -> None:
+        self.result = PlaybookResult()
+        self.failures: list[Failure] = []
+        self.last: list[str] = []
+        self._names: dict[str, str] = {}
+        self._step = step
+
+    def take(self, line: str) -> None:
+        """One line of output: an event, or something that was said before there were any."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            self._say(line.rstrip())
+            return
+        if not isinstance(event, dict):
+            self._say(line.rstrip())
+            return
+        self._say(_ANSI.sub("", str(event.get("stdout") or "")).strip("\r\n"))
+        data: dict[str, Any] = event.get("event_data") or {}
+        kind = event.get("event")
+        self._show(str(kind), data)
+        if kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
+            self._fail(data, unreachable=kind == "runner_on_unreachable")
+        elif kind == "playbook_on_stats":
+            self._count(data)
+
+    def _show(self, kind: str, data: dict[str, Any]) -> None:
+        """What goes on, on the whole and on each node."""
+        task, node = self._name(data), str(data.get("host", ""))
+        node = _THIS_MACHINE if node == "localhost" else node
+        if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
+            if _OF_ANSIBLE not in task:
+                self._step.activity(task)
+        elif kind == "runner_on_start":
+            if _OF_ANSIBLE not in task:
+                self._step.node(node, task)
+        elif kind in _ENDS:
+            self._step.node_done(node)
+        elif kind == "runner_on_skipped" and _OF_ANSIBLE not in task:
+            self._step.node_skipped(node)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._step.detail(text.replace("\r\n", "\n"))
+            self.last = [*self.last, *text.splitlines()][-20:]
+
+    def _fail(self, data: dict[str, Any], *, unreachable: bool) -> None:
+        result = data.get("res") or {}
+        if unreachable and result.get("skip_reason"):
+            return  # ignore_unreachable: the playbook deals with it
+        if result.get("_ansible_no_log") or "censored" in result:
+            message = str(result.get("censored", "the result is hidden because it may hold secrets"))
+        else:
+            # A loop says only that items failed; they say why.
+            items = [item for item in result.get("results") or [] if item.get("failed")]
+            parts = [
+                str(part.get(key, "")).strip()
+                for part in ([item for item in items if "censored" not in item] or [result])
+                for key in ("msg", "stderr", "module_stderr", "module_stdout")
+            ]
+            parts += _arguments(result.get("argument_spec_data") or {}, parts[0])
+            message = "\n".join(dict.fromkeys(part for part in parts if part)) or json.dumps(result)
+        self.failures.append(Failure(str(data.get("host", "?")), self._name(data), message))
+
+    def _name(self, data: dict[str, Any]) -> str:
+        """The name of an event's task, as it was at the task's start.
+
+        Where nodes go at their own pace, ansible-runner says of a task without a role that it has that of another one.
+        """
+        identity, name = str(data.get("task_uuid")), _task(data)
+        if data.get("name"):  # only the events of a start have it, with the role in front
+            self._names[identity] = name
+        return self._names.get(identity, name)
+
+    def _count(self, data: dict[str, Any]) -> None:
+        names = {"ok": "ok", "changed": "changed", "failures": "failed", "dark": "unreachable"}
+        nodes = sorted({node for kind in names for node in data.get(kind, {})})
+        self.result.nodes = {
+            node: {name: int(data.get(kind, {}).get(node, 0)) for kind, name in names.items()} for node in nodes
+        }
+
+
+def _arguments(spec: dict[str, Any], message: str) -> list[str]:
+    """What a role's documentation says of the arguments that a message of Ansible's validation names."""
+    words = set(re.findall(r"\w+", message))
+    texts = {name: option.get("description", "") for name, option in spec.items() if name in words}
+    lines = (f"{name}: {text if isinstance(text, str) else ' '.join(text)}" for name, text in texts.items())
+    return [_MARKUP.sub(r"\1", line) for line in lines]
+
+
+def _task(data: dict[str, Any]) -> str:
+    """A task's name, after its role's when it has one."""
+    role, name = data.get("role"), str(data.get("name") or data.get("task") or "")
+    return f"{str(role).rpartition('.')[2]}: {_ROLE_PREFIX.sub('', name)}" if role else name

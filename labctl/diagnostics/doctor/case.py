@@ -1,0 +1,94 @@
+"""All facts about a lab and its host, as the checks take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from labctl.diagnostics.doctor.host_facts import HostFacts
+    from labctl.lab.model import Lab
+
+Facts = dict[str, Any]  # what a program on a node has printed
+# The units of each service, by the user that it runs as: what their names begin with.
+UNITS = {"nova": "nova-", "keystone": "keystone", "glance": "glance-", "placement": "placement-", "neutron": "neutron-"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """The lab as described, the host, and what each node that answers says of itself.
+
+    states has the engine's or Vagrant's word for each node, silent the reason why a running node does not answer,
+    asked the host's time in seconds since the epoch before and after the nodes were asked.
+    """
+
+    lab: Lab
+    host: HostFacts
+    states: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, Facts] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def exists(self) -> bool:
+        """Whether any node of the lab exists."""
+        return any(state != "missing" for state in self.states.values())
+
+    @property
+    def running(self) -> bool:
+        """Whether the lab is meant to run: some node does."""
+        return any(state == "running" for state in self.states.values())
+
+    @property
+    def controller(self) -> str:
+        """The controller's name."""
+        return self.lab.controller.name
+
+    @property
+    def controller_address(self) -> str:
+        """The controller's address."""
+        return str(self.lab.controller.address)
+
+    @property
+    def cloud(self) -> Facts:
+        """What the controller's databases and APIs say; empty when it does not answer."""
+        found: Facts = self.nodes.get(self.controller, {}).get("cloud") or {}
+        return found
+
+    def computes(self) -> Iterator[tuple[str, Facts]]:
+        """The computes that answer."""
+        for node in self.lab.computes:
+            if node.name in self.nodes:
+                yield node.name, self.nodes[node.name]
+
+    def active(self, node: str, unit: str) -> bool:
+        """Whether a unit runs on a node that answers."""
+        facts = self.nodes.get(node, {}).get("units", {}).get(unit)
+        return bool(facts) and facts["active"] == "active"
+
+
+def node_subject(name: str) -> str:
+    """The subject of findings about a node as a whole."""
+    return f"node {name}"
+
+
+def unit_subject(node: str, unit: str) -> str:
+    """The subject of findings about a unit."""
+    return f"unit {unit} on {node}"
+
+
+def controller_units(case: Case, *units: str) -> tuple[str, ...]:
+    """The subjects of units on the controller, and of the controller itself, that something depends on."""
+    return (node_subject(case.controller), *(unit_subject(case.controller, unit) for unit in units))
+
+
+def settings_subject(node: str, user: str) -> str:
+    """The subject of findings about the settings of a service, which is named by its user."""
+    return f"settings of {user} on {node}"
+
+
+def user_of(unit: str) -> str:
+    """The user whose settings a unit reads; empty for units that are not of OpenStack."""
+    return next((user for user, start in UNITS.items() if unit.startswith(start)), "")

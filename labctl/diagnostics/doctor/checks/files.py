@@ -1,0 +1,77 @@
+"""Checks of the configuration files on the nodes, and of what secrets can be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labctl.diagnostics.doctor.case import Case, Facts, settings_subject
+from labctl.diagnostics.doctor.finding import Finding, Severity, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OTHERS = 0o007
+
+
+def _seen(file: Facts) -> str:
+    return f"{file['path']} is {file['mode']:04o} {file['owner']}:{file['group']}"
+
+
+@check("file-open", "no file with secrets is open to everybody")
+def file_open(case: Case) -> Iterator[Finding]:
+    """Files with passwords or keys that any user of the node can read."""
+    for name, facts in case.nodes.items():
+        for file in facts["files"]:
+            if file["secret"] and file["mode"] & _OTHERS:
+                yield Finding(
+                    name,
+                    f"every user on {name} can get at the secrets in {file['path']}",
+                    (f"{_seen(file)}; expected 0640 root:{file['user']}",),
+                    f"labctl ssh {name} -- sudo chmod o= {file['path']}, or labctl up",
+                    Severity.WARNING,
+                )
+
+
+@check("file-unreadable", "every service can read its settings")
+def file_unreadable(case: Case) -> Iterator[Finding]:
+    """Settings that the service's own user cannot read: it ends at its next start."""
+    for name, facts in case.nodes.items():
+        for file in facts["files"]:
+            if not file["readable"]:
+                yield Finding(
+                    name,
+                    f"the user {file['user']} cannot read {file['path']} on {name}",
+                    (f"{_seen(file)}; expected 0640 root:{file['user']}",),
+                    f"labctl ssh {name} -- 'sudo chown root:{file['user']} {file['path']}; "
+                    f"sudo chmod 0640 {file['path']}', or labctl up",
+                    subject=settings_subject(name, file["user"]),
+                )
+
+
+@check("file-broken", "every settings file can be understood")
+def file_broken(case: Case) -> Iterator[Finding]:
+    """Files that oslo.config cannot parse: the service ends at its next start."""
+    for name, facts in case.nodes.items():
+        for file in facts["files"]:
+            if file["flaw"]:
+                yield Finding(
+                    name,
+                    f"{file['path']} on {name} is not a settings file",
+                    (file["flaw"],),
+                    "labctl up writes it anew",
+                    subject=settings_subject(name, file["user"]),
+                )
+
+
+@check("secret-seen", "no command line and no log shows a secret")
+def secret_seen(case: Case) -> Iterator[Finding]:
+    """Passwords where others can read them. They are not repeated here."""
+    for name, facts in case.nodes.items():
+        if facts["exposed"]:
+            yield Finding(
+                name,
+                f"a password of a service can be read on {name}",
+                tuple(f"it is in {place}" for place in facts["exposed"][:8]),
+                "end the process or remove the log; give passwords by files only. A new password: lab.yaml, secrets",
+                Severity.WARNING,
+            )

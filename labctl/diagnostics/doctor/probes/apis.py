@@ -1,0 +1,77 @@
+"""The APIs as this node sees them: can they be reached, do they answer, does Placement know the node."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from labctl.diagnostics.doctor.probes import logins
+
+_TYPES = ("identity", "image", "placement", "compute", "network")
+_NOVA = "/etc/nova/nova.conf"
+
+
+def gather(identities: list[dict[str, Any]], node: str, *, compute: bool) -> dict[str, Any]:
+    """Each endpoint of the catalog that Nova gets here, and on a compute Placement's answer to Nova's own user."""
+    nova = [login for login in identities if login["service"] == "nova"]
+    known = next((login for login in nova if login["kind"] == "ok"), None)
+    if known is None:
+        return {"endpoints": [], "missing": [], "placement": None}
+    catalog = known["catalog"]
+    with ThreadPoolExecutor() as pool:
+        asked = list(pool.map(_endpoint, [(kind, catalog[kind]) for kind in _TYPES if kind in catalog]))
+    # The user of [placement] may be another one than that of the other sections.
+    own = next((login for login in nova if "placement" in login["sections"]), None)
+    placement = _placement(own, node) if compute and own and own["kind"] == "ok" else None
+    return {"endpoints": asked, "missing": [kind for kind in _TYPES if kind not in catalog], "placement": placement}
+
+
+def _endpoint(item: tuple[str, str]) -> dict[str, Any]:
+    """Whether an endpoint answers, whatever it says: who asks without a token is refused, and that is an answer."""
+    kind, url = item
+    parts = urllib.parse.urlsplit(url)
+    root = f"{parts.scheme}://{parts.netloc}/"
+    answer = logins.ask(root)
+    status = answer.get("status", 200)
+    bad = answer["kind"] == "unreachable" or status >= 500
+    return {"type": kind, "url": url, "port": parts.port or 80, "problem": answer["error"] if bad else ""}
+
+
+def _placement(login: dict[str, Any], node: str) -> dict[str, Any]:
+    url = login["catalog"].get("placement", "")
+    if not url:
+        return {"url": "", "kind": "missing", "error": "the catalog has no endpoint of Placement", "providers": 0}
+    query = urllib.parse.urlencode({"name": node})
+    answer = logins.ask(f"{url.rstrip('/')}/resource_providers?{query}", token=login["_token"])
+    if answer["kind"] != "ok":
+        return {"url": url, "kind": answer["kind"], "error": answer["error"], "providers": 0, "user": login["user"]}
+    providers = json.loads(answer["body"])["resource_providers"]
+    result = {"url": url, "kind": "ok", "error": "", "providers": len(providers), "user": login["user"]}
+    if len(providers) == 1:
+        inventories = logins.ask(
+            f"{url.rstrip('/')}/resource_providers/{providers[0]['uuid']}/inventories", token=login["_token"]
+        )
+        if inventories["kind"] == "ok":
+            result["inventory"] = sorted(json.loads(inventories["body"])["inventories"])
+            result["uuid"] = providers[0]["uuid"]
+    return result
+
+
+def memcached() -> list[dict[str, str]]:
+    """Every server of memcached that a service here is told to use, and why it does not answer."""
+    found: dict[str, str] = {}
+    files = (_NOVA, "/etc/glance/glance-api.conf", "/etc/placement/placement.conf", "/etc/neutron/neutron.conf")
+    options = [(path, "keystone_authtoken", "memcached_servers") for path in files]
+    for path, section, name in (*options, ("/etc/keystone/keystone.conf", "cache", "memcache_servers")):
+        for server in logins.setting(path, section, name).split(","):
+            if server.strip():
+                found.setdefault(server.strip(), path)
+    result = []
+    for server, path in found.items():
+        host, _, port = server.rpartition(":")
+        result.append(
+            {"server": server, "file": path, "problem": logins.reach(host, int(port) if port.isdigit() else 11211)}
+        )
+    return result

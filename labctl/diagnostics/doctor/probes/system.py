@@ -1,0 +1,110 @@
+"""What a node is: its names, clock, disks, memory, identity, packages."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from labctl.diagnostics.doctor.probes.units import run
+
+_PLACES = (
+    *("/", "/tmp", "/var/log", "/var/lib/mysql", "/var/lib/rabbitmq", "/var/lib/glance", "/var/lib/glance/images"),  # noqa: S108
+    *("/var/lib/nova", "/var/lib/nova/instances", "/run"),
+)
+_HOST_KEYS = Path("/etc/ssh")
+
+
+def gather(nodes: dict[str, str]) -> dict[str, Any]:
+    """The node as such; nodes has the lab's addresses by name."""
+    return {
+        "hostname": socket.gethostname(),
+        "time": time.time(),
+        "names": {name: addresses(name) for name in nodes},
+        "hosts_lines": _hosts_lines(set(nodes)),
+        "disks": disks(),
+        "memory": memory(Path("/proc/meminfo").read_text(encoding="ascii")),
+        "cpus": os.cpu_count() or 1,
+        "identity": identity(),
+        "packages": [line for line in run("dpkg", "--audit").splitlines() if line.strip()],
+        "policy": Path("/usr/sbin/policy-rc.d").exists(),
+    }
+
+
+def addresses(name: str) -> list[str]:
+    """What a name resolves to, as getent says."""
+    lines = run("getent", "ahostsv4", name, timeout=5).splitlines()
+    return sorted({line.split()[0] for line in lines if line.strip()})
+
+
+def _hosts_lines(names: set[str]) -> list[str]:
+    """The lines of /etc/hosts with names of the lab."""
+    lines = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.strip() for line in lines if names & set(line.partition("#")[0].split()[1:])]
+
+
+def disks() -> list[dict[str, Any]]:
+    """The file systems in which services write, each once. Sizes are in bytes."""
+    found: dict[int, dict[str, Any]] = {}
+    for place in _PLACES:
+        try:
+            status, device = os.statvfs(place), Path(place).stat().st_dev
+        except OSError:
+            continue
+        new = {
+            "places": [],
+            "size": status.f_blocks * status.f_frsize,
+            "free": status.f_bavail * status.f_frsize,
+            "inodes": status.f_files,
+            "free_inodes": status.f_favail,
+            "read_only": bool(status.f_flag & os.ST_RDONLY),
+        }
+        found.setdefault(device, new)["places"].append(place)
+    return list(found.values())
+
+
+def memory(text: str) -> dict[str, int]:
+    """The lines of /proc/meminfo that count, in bytes."""
+    values = {key: int(value) * 1024 for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
+    return {key: values.get(key, 0) for key in ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")}
+
+
+def identity() -> dict[str, Any]:
+    """What no two nodes may share: the machine id, the host keys of ssh, Nova's id of the compute."""
+    keys = {}
+    for path in sorted(_HOST_KEYS.glob("ssh_host_*_key.pub")):
+        words = path.read_text(encoding="utf-8").split()
+        keys[path.name] = words[1] if len(words) > 1 else ""
+    return {"machine_id": _text("/etc/machine-id"), "compute_id": _text("/var/lib/nova/compute_id"), "ssh_keys": keys}
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def listening() -> list[str]:
+    """The TCP ports that something listens on, as address:port."""
+    lines = run("ss", "--no-header", "--listening", "--tcp", "--numeric").splitlines()
+    return sorted({line.split()[3] for line in lines if len(line.split()) > 3})
+
+
+def libvirt() -> dict[str, Any]:
+    """Whether libvirt answers, asked in a process of its own because a broken one hangs."""
+    program = "import libvirt; print(libvirt.open('qemu:///system').getLibVersion())"
+    start = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=8, check=False
+        )
+        problem = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no answer"])[-1]
+    except subprocess.TimeoutExpired:
+        problem = "no answer within 8 s"
+    return {"problem": problem, "seconds": round(time.monotonic() - start, 1)}

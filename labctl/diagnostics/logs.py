@@ -1,0 +1,210 @@
+"""The logs of a lab: journals and the services' own files, of one node or service or of all, in the order of time."""
+
+import json
+import queue
+import re
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from labctl.ansible import group_vars
+from labctl.errors import BadInput, LabError
+from labctl.lab.model import Lab, Node
+from labctl.lab.paths import LabPaths
+from labctl.providers import node_state
+from labctl.remote import programs, ssh
+from labctl.ui import text
+
+if TYPE_CHECKING:
+    import subprocess
+
+_TIMEOUT = 60.0  # seconds that a node has for its lines
+_TOGETHER = 0.6  # seconds in which lines of different nodes are put into order
+_SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a log. moment is in seconds since the epoch; source is the path of a file, or "journal"."""
+
+    moment: float
+    node: str
+    unit: str
+    source: str
+    text: str
+
+    def as_json(self) -> str:
+        """One line of JSON."""
+        moment = datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        values = {"time": moment, "node": self.node, "unit": self.unit, "source": self.source, "text": self.text}
+        return json.dumps(values)
+
+    def for_people(self, width: int) -> str:
+        """One line, with the node's name as wide as the widest; without the day when that is today."""
+        moment, now = datetime.fromtimestamp(self.moment, UTC), datetime.now(UTC)
+        day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
+        clock = moment.isoformat(timespec="milliseconds")[11:23]
+        return f"{day}{clock} {self.node:<{width}} {self.unit}: {text.printable(self.text)}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines: of these nodes; of these units, None for all, and of all files of a component's directory."""
+
+    nodes: tuple[Node, ...]
+    units: tuple[str, ...] | None = None
+    component: str | None = None
+    since: float | None = None
+    lines: int | None = None
+    everything: bool = False
+
+
+def select(lab: Lab, name: str | None) -> Wanted:
+    """What a name means: a node, a unit, or a component such as nova. Raises BadInput with the names that there are."""
+    if name is None:
+        return Wanted(lab.nodes)
+    nodes = {node.name: node for node in lab.nodes}
+    if name in nodes:
+        return Wanted((nodes[name],))
+    units = {node.name: group_vars.units(lab, node) for node in lab.nodes}
+    components = {node.name: _components(lab, node) for node in lab.nodes}
+    unit = name.removesuffix(".service")
+    having = tuple(node for node in lab.nodes if unit in units[node.name])
+    if having:
+        return Wanted(having, units=(unit,))
+    having = tuple(node for node in lab.nodes if name in components[node.name])
+    if having:
+        mine = {unit for node in having for unit in components[node.name][name]}
+        return Wanted(having, units=tuple(sorted(mine)), component=name)
+    every = sorted({name for found in (*units.values(), *components.values()) for name in found})
+    raise BadInput(
+        f"There is no node or service {name!r} in lab {lab.name}",
+        f"Nodes: {', '.join(nodes)}\nServices: {', '.join(every)}",
+    )
+
+
+def _components(lab: Lab, node: Node) -> dict[str, set[str]]:
+    """The directories of logs by their names, each with the units that belong to it."""
+    known = group_vars.units(lab, node)
+    found: dict[str, set[str]] = {}
+    for path in group_vars.log_files(lab, node):
+        stem = path.name.partition(".")[0]
+        units = {unit for unit in known if unit == stem or unit.endswith(f"-{stem}")}
+        found.setdefault(path.parent.name, set()).update(units)
+    for component, units in found.items():
+        units.update(unit for unit in known if unit.startswith(f"{component}-"))
+    return found
+
+
+def moment(words: str, now: float) -> float:
+    """The time that --since means, in seconds since the epoch: 30s, 10m, 2h, 1d ago, or a time in UTC."""
+    span = re.fullmatch(r"(\d+)\s*([smhd])", words.strip())
+    if span:
+        return now - timedelta(**{_SPANS[span[2]]: int(span[1])}).total_seconds()
+    try:
+        today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
+        value = datetime.fromisoformat(f"{today}T{words.strip()}" if re.match(r"\d\d:\d\d", words) else words.strip())
+    except ValueError as error:
+        raise BadInput(
+            f"--since {words!r}: expected 30s, 10m, 2h, 1d, or a time such as 21:30 or 2026-11-25T21:30:00 (UTC)"
+        ) from error
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+
+
+def read(lab: Lab, paths: LabPaths, wanted: Wanted) -> tuple[list[Line], dict[str, str]]:
+    """The lines that there are, in their order, and why nodes tell none. Raises LabError when none can be asked."""
+    running, problems = _running(lab, paths, wanted)
+    answers = node_state.ask(
+        lab, paths, running, "logs", lambda node: _arguments(lab, node, wanted, follow=False), timeout=_TIMEOUT
+    )
+    problems |= {name: answer.problem for name, answer in answers.items() if not answer.ok}
+    found = [line for name, answer in answers.items() for line in _lines(name, answer.output.splitlines())]
+    found.sort(key=lambda line: line.moment)
+    return (found if wanted.lines is None else found[-wanted.lines :]), problems
+
+
+def follow(lab: Lab, paths: LabPaths, wanted: Wanted, problems: dict[str, str]) -> Generator[Line]:
+    """Lines as they come, for ever; problems is told of nodes that say nothing, or nothing any more.
+
+    Ends when no node is left. Raises LabError when none can be asked.
+    """
+    running, resting = _running(lab, paths, wanted)
+    problems |= resting
+    reach = node_state.hosts(lab, paths, [node.name for node in running])
+    lines: queue.Queue[Line | str] = queue.Queue()
+    processes: dict[str, subprocess.Popen[str]] = {}
+    try:
+        for node in running:
+            program = programs.program("logs", _arguments(lab, node, wanted, follow=True))
+            processes[node.name] = ssh.stream(reach[node.name], program)
+            threading.Thread(target=_pump, args=(node.name, processes[node.name], lines), daemon=True).start()
+        left = set(processes)
+        while left:
+            batch = [lines.get()]
+            time.sleep(_TOGETHER)
+            while not lines.empty():
+                batch.append(lines.get())
+            yield from sorted((line for line in batch if isinstance(line, Line)), key=lambda line: line.moment)
+            for name in (item for item in batch if isinstance(item, str)):
+                problems[name] = _why(processes[name])
+                left.discard(name)
+    finally:
+        for process in processes.values():
+            if process.stdin is not None:
+                process.stdin.close()
+            process.kill()
+            process.wait()
+
+
+def _running(lab: Lab, paths: LabPaths, wanted: Wanted) -> tuple[list[Node], dict[str, str]]:
+    states = node_state.states(lab, paths)
+    running = [node for node in wanted.nodes if states[node.name].running]
+    others = [node for node in wanted.nodes if node not in running]
+    problems = {
+        node.name: states[node.name].problem or f"is {states[node.name].state.replace('_', ' ')}" for node in others
+    }
+    if not running:
+        said = "; ".join(f"{name} {problem}" for name, problem in problems.items())
+        raise LabError(f"No node can be asked for its logs: {said}", "`labctl up` starts the nodes.")
+    return running, problems
+
+
+def _arguments(lab: Lab, node: Node, wanted: Wanted, *, follow: bool) -> dict[str, Any]:
+    return {
+        "known": group_vars.units(lab, node),
+        "directories": sorted({str(path.parent) for path in group_vars.log_files(lab, node)}),
+        "units": wanted.units,
+        "component": wanted.component,
+        "since": wanted.since,
+        "lines": wanted.lines,
+        "everything": wanted.everything,
+        "follow": follow,
+    }
+
+
+def _lines(node: str, rows: Sequence[str]) -> list[Line]:
+    return [Line(float(row[0]), node, row[1], row[2], row[3]) for row in map(json.loads, rows)]
+
+
+def _pump(node: str, process: "subprocess.Popen[str]", lines: "queue.Queue[Line | str]") -> None:
+    """Every line of a node, and its name when there are no more."""
+    assert process.stdout is not None  # noqa: S101 (it is a pipe)
+    for row in process.stdout:
+        for line in _lines(node, [row]):
+            lines.put(line)
+    lines.put(node)
+
+
+def _why(process: "subprocess.Popen[str]") -> str:
+    said = process.stderr.read().strip() if process.stderr else ""
+    return f"tells no more: {said or f'its program ended with status {process.wait()}'}"
+
+
+def complaints(problems: Mapping[str, str]) -> None:
+    """Tell which nodes have said nothing, on standard error."""
+    for name, problem in problems.items():
+        sys.stderr.write(f"labctl: {name}: {problem}\n")

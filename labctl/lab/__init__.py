@@ -1,0 +1,1 @@
+"""One lab: lab.yaml, its files, secrets and records."""

@@ -1,0 +1,160 @@
+"""The description of a lab, with every choice made: what lab.yaml says, and defaults for what it leaves out."""
+
+import sys
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from labctl.errors import BadInput
+from labctl.lab import schema, yaml_reader
+from labctl.lab.paths import LabPaths
+from labctl.lab.schema import Image, Networking, Provider, Release
+
+__all__ = ["Lab", "Node", "Release", "load", "resolve"]
+
+Group = Literal["controller_nodes", "compute_nodes"]
+
+# Debian's own boxes come for libvirt only; Bento's are the well-kept ones for VirtualBox.
+_BOXES = {
+    ("libvirt", Release.EPOXY): "debian/trixie64",
+    ("libvirt", Release.ZED): "debian/bookworm64",
+    ("virtualbox", Release.EPOXY): "bento/debian-13",
+    ("virtualbox", Release.ZED): "bento/debian-12",
+}
+
+
+class Node(BaseModel):
+    """One machine of the lab. memory is in MiB; it and cpus count for virtual machines only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    group: Group
+    address: IPv4Address
+    cpus: int
+    memory: int
+
+
+class Lab(BaseModel):
+    """A lab as it is to be. box is None when the nodes are containers; secrets holds the overrides only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    release: Release
+    provider: Provider
+    engine: Literal["auto", "podman", "docker"]
+    network: IPv4Network
+    networking: Networking
+    guest_network: IPv4Network
+    dashboard: bool
+    virt_type: Literal["auto", "kvm", "qemu"]
+    box: str | None
+    images: tuple[Image, ...]
+    secrets: dict[str, str] = Field(repr=False, exclude=True)
+    nodes: tuple[Node, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the lab is made of: the names of the sets of roles in group_vars, in the order of installation."""
+        chosen = {"neutron": self.networking == "neutron", "dashboard": self.dashboard}
+        return ("nova", *(name for name, wanted in chosen.items() if wanted))
+
+    @property
+    def guest_gateway(self) -> IPv4Address:
+        """The controller's address in the instances' network."""
+        return self.guest_network.network_address + 1
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """Where the dashboard is, None without one."""
+        return f"http://{self.controller.address}/" if self.dashboard else None
+
+    @property
+    def network_name(self) -> str:
+        """The engine's network for this lab."""
+        return f"novalab-{self.name}"
+
+    @property
+    def container_prefix(self) -> str:
+        """What the names of this lab's containers start with, before a hyphen and the node's name."""
+        return f"novalab-{self.name}"
+
+    def container(self, node: Node) -> str:
+        """The name of a node's container."""
+        return f"{self.container_prefix}-{node.name}"
+
+    @property
+    def controller(self) -> Node:
+        """The controller."""
+        return self.nodes[0]
+
+    @property
+    def computes(self) -> tuple[Node, ...]:
+        """The computes."""
+        return self.nodes[1:]
+
+    def with_nodes(self, nodes: Iterable[Node]) -> "Lab":
+        """The lab with more nodes than it describes."""
+        return self.model_copy(update={"nodes": (*self.nodes, *nodes)})
+
+    def node(self, name: str) -> Node:
+        """The node of a name. Raises BadInput when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        names = ", ".join(node.name for node in self.nodes)
+        raise BadInput(f"There is no node {name!r} in lab {self.name}", f"Nodes: {names}")
+
+
+def resolve(file: schema.LabFile, *, platform: str = sys.platform) -> Lab:
+    """Make the choices that the file leaves open. platform is Python's name of the operating system."""
+    provider = schema.resolved_provider(file, platform)
+    address: Callable[[int], IPv4Address] = file.network.network_address.__add__
+    controller = Node(
+        name="controller",
+        group="controller_nodes",
+        address=address(schema.CONTROLLER_OFFSET),
+        cpus=file.controller.cpus,
+        memory=file.controller.memory,
+    )
+    computes = [
+        Node(
+            name=f"compute{number}",
+            group="compute_nodes",
+            address=address(schema.COMPUTE_OFFSET + number - 1),
+            cpus=file.computes.cpus,
+            memory=file.computes.memory,
+        )
+        for number in range(1, file.computes.count + 1)
+    ]
+    return Lab(
+        name=file.name,
+        release=file.release,
+        provider=provider,
+        engine=file.engine,
+        network=file.network,
+        networking=file.networking,
+        guest_network=file.guest_network,
+        dashboard=file.dashboard,
+        virt_type=file.virt_type,
+        box=None if provider == "docker" else file.box or _BOXES[provider, file.release],
+        images=file.images,
+        secrets=dict(file.secrets),
+        nodes=(controller, *computes),
+    )
+
+
+def load(paths: LabPaths, *, platform: str = sys.platform) -> Lab:
+    """Read the lab's description. Raises BadInput with everything that is wrong in lab.yaml, line by line."""
+    if not paths.directory.is_dir():
+        raise BadInput(f"{paths.directory} is not a directory", "Make it first, or name another with -C.")
+    chosen = yaml_reader.read(paths.lab_yaml)
+    file, mistakes = schema.check(chosen, platform=platform)
+    if mistakes:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        lines = "\n".join(f"  {mistake}" for mistake in mistakes)
+        raise BadInput(f"{paths.lab_yaml}: {count}, nothing was changed\n{lines}")
+    return resolve(file, platform=platform)

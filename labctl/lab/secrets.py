@@ -1,0 +1,79 @@
+"""The passwords of a lab: one for each purpose, made once, kept in one file that only its owner can read."""
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from labctl.errors import LabError
+from labctl.lab.paths import LabPaths
+
+NAMES = (
+    "mariadb_keystone",
+    "mariadb_glance",
+    "mariadb_placement",
+    "mariadb_nova",
+    "mariadb_neutron",
+    "rabbitmq_nova",
+    "rabbitmq_neutron",
+    "keystone_admin",
+    "keystone_demo",
+    "keystone_glance",
+    "keystone_placement",
+    "keystone_nova",
+    "keystone_neutron",
+    "metadata_proxy",
+    "horizon_secret_key",
+)
+
+_BYTES = 24  # of randomness for each, 32 characters of the URL-safe alphabet
+
+
+def read(path: Path) -> dict[str, str]:
+    """The secrets in a file, none when there is no file. Raises LabError when it is not what ensure() wrote."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} cannot be read: {error}", _remedy(path)) from error
+    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        raise LabError(f"{path} holds something else than names and texts", _remedy(path))
+    return data
+
+
+def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
+    """Make the lab's secrets complete: an override wins, what is there stays, what is missing is generated.
+
+    Returns whether the file changed. An override that has been taken out of lab.yaml stays in force until
+    `labctl destroy`: the running services use it, and nobody asked for a new one.
+    """
+    present = read(paths.secrets)
+    wanted = {name: overrides.get(name) or present.get(name) or secrets.token_urlsafe(_BYTES) for name in NAMES}
+    if wanted == present:
+        paths.secrets.chmod(0o600)
+        return False
+    paths.make_state()
+    write_private(paths.secrets, json.dumps(wanted, indent=2) + "\n")
+    return True
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 as a whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _remedy(path: Path) -> str:
+    return f"Repair {path}, or remove the lab with `labctl destroy` and start again."

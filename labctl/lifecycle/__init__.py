@@ -1,0 +1,1 @@
+"""What changes a lab: plan, up, scale down, pause, snapshot, transfer, destroy."""

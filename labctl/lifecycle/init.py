@@ -1,0 +1,58 @@
+"""The beginning of a lab: a commented lab.yaml, with a name and a network that no other lab has."""
+
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from labctl.diagnostics import labs
+from labctl.errors import BadInput
+from labctl.lab import model
+from labctl.lab.model import Lab
+from labctl.lab.paths import LabPaths
+from labctl.lab.schema import LabFile
+from labctl.lifecycle import conflicts, neighbours
+
+_TEMPLATE = Path(__file__).parent / "lab.yaml"
+
+
+def init(paths: LabPaths, *, name: str | None = None) -> dict[str, str]:
+    """Write lab.yaml, and make the directory if need be. Returns the keys that are not at their defaults.
+
+    Raises BadInput when the file is there, and when the name is not one or another lab has it.
+    """
+    if paths.lab_yaml.exists():
+        raise BadInput(f"{paths.lab_yaml} is there already; nothing was changed", "Edit it, or move it away first.")
+    chosen: dict[str, str] = {} if name is None else {"name": name}
+    try:
+        lab = model.resolve(LabFile.model_validate(chosen))
+    except ValidationError as error:
+        raise BadInput(
+            f"{name!r} is no name for a lab", "Expected a lower-case letter, then up to 19 letters, digits or hyphens."
+        ) from error
+    for problem in _problems(lab, paths):
+        if problem.free is None or (problem.key == "name" and name is not None):
+            raise BadInput(f"{problem.reason}; nothing was changed", "Choose another one.")
+        chosen[problem.key] = str(problem.free)
+    text = filled(_TEMPLATE.read_text(encoding="utf-8"), chosen)
+    try:
+        paths.directory.mkdir(parents=True, exist_ok=True)
+        with paths.lab_yaml.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise BadInput(f"{paths.lab_yaml} cannot be written: {error.strerror}") from error
+    return chosen
+
+
+def filled(template: str, values: dict[str, str]) -> str:
+    """The commented file with values in the place of their defaults."""
+    for key, value in values.items():
+        template, count = re.subn(rf"^# {key}: .*$", f"{key}: {value}", template, count=1, flags=re.MULTILINE)
+        if not count:
+            raise ValueError(f"no line for {key} in the template")
+    return template
+
+
+def _problems(lab: Lab, paths: LabPaths) -> list[conflicts.Problem]:
+    with labs.engines() as working:
+        return conflicts.problems(lab, paths, **neighbours.around(lab, paths, working))

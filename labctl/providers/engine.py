@@ -1,0 +1,236 @@
+"""The container engine that makes the nodes: Podman or Docker Engine, whichever works on this machine."""
+
+import os
+import resource
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import IO, Literal
+
+from labctl.errors import LabError
+from labctl.lab.paths import LabPaths
+from labctl.providers import containers
+
+Kind = Literal["podman", "docker"]
+Choice = Literal["auto", "podman", "docker"]
+
+_CAP_SYS_RESOURCE = 24  # capability.h
+_ENOUGH = 32768  # open files and processes; where limits can be set freely, Podman's own defaults are higher
+# Where a node's sshd looks for the lab's key, see images/node.sh.
+KEY_IN_NODE = "/etc/ssh/authorized_keys.d/vagrant"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A container engine that works.
+
+    command starts its command line. environment is what it and its callers need: PATH, in which `docker` is this very
+    engine because Vagrant calls it so, and settings for Podman where the machine needs them.
+    """
+
+    kind: Kind
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
+        """Run the engine's command line and return its output. Raises LabError with the engine's own words."""
+        done = subprocess.run(
+            [*self.command, *arguments],
+            check=False,
+            capture_output=True,
+            stdin=stdin or subprocess.DEVNULL,
+            env={**os.environ, **self.environment},
+        )
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
+            raise LabError(f"`{self.kind} {' '.join(arguments)}` failed: {said}")
+        return done.stdout.decode(errors="replace")
+
+    def networks(self) -> list[containers.OwnNetwork]:
+        """Every network of the engine."""
+        return containers.networks(self)
+
+    def ensure_network(self, name: str, subnet: IPv4Network, *, labels: Mapping[str, str]) -> None:
+        """Make the network unless it is there; one of another range, which no node uses any more, is made anew."""
+        present = containers.network(self, name)
+        if present is not None and present.subnet == subnet:
+            return
+        if present is not None:
+            self.remove_network(name)
+        marks = [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
+        self.run("network", "create", "--subnet", str(subnet), *marks, name)
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that no container uses."""
+        self.run("network", "rm", name)
+
+    def has_image(self, reference: str) -> bool:
+        """Whether an image is there."""
+        return bool(self.run("images", "--quiet", reference).strip())
+
+    def node_arguments(self, network: str, address: IPv4Address, public_key: Path) -> list[str]:
+        """Arguments with which `docker run` starts a node: systemd as its first process, on the lab's network."""
+        common = ["--privileged", "--network", network, "--ip", str(address)]
+        common += ["--volume", f"{public_key}:{KEY_IN_NODE}:ro"]
+        # Vagrant asks for this before it believes that ssh is possible; the address is used in its place.
+        common += ["--publish", "127.0.0.1::22"]
+        if self.kind == "podman":
+            # Else /etc/hosts would be written anew at every start.
+            return [*common, "--systemd=always", "--no-hosts"]
+        # What Podman does by itself for systemd; on cgroup v1 it must see the host's hierarchy.
+        common += [
+            "--stop-signal",
+            "SIGRTMIN+3",
+            "--tmpfs",
+            "/run",
+            "--tmpfs",
+            "/run/lock",
+            "--env",
+            "container=docker",
+        ]
+        if _unified_cgroups():
+            return [*common, "--cgroupns=private"]
+        return [*common, "--cgroupns=host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+
+
+def find(choice: Choice, paths: LabPaths) -> Engine:
+    """The first engine that works. Raises LabError with what is wrong with each.
+
+    What it needs of settings and programs is written into the lab's state directory, never into the user's /etc.
+    """
+    problems = []
+    for kind in ("podman", "docker") if choice == "auto" else (choice,):
+        found = _podman(paths) if kind == "podman" else _docker(paths)
+        if isinstance(found, Engine):
+            return found
+        problems.append(f"{kind}: {found}")
+    raise LabError(
+        f"No container engine works: {'; '.join(problems)}",
+        "`labctl setup` installs Podman on Debian and Ubuntu; elsewhere install Podman or start Docker Engine.",
+    )
+
+
+def as_root() -> list[str]:
+    """What stands before a command that needs root: system containers do, with networks that the host reaches."""
+    return [] if os.geteuid() == 0 else ["sudo", "-n"]
+
+
+def may_be_root() -> bool:
+    """Whether a command after as_root() can run at all, without a question."""
+    if not as_root():
+        return True
+    if shutil.which("sudo") is None:
+        return False
+    return subprocess.run([*as_root(), "true"], check=False, capture_output=True).returncode == 0
+
+
+def _podman(paths: LabPaths) -> Engine | str:
+    program = shutil.which("podman")
+    if program is None:
+        return "not installed"
+    if not may_be_root():
+        return "needs root for system containers, and sudo is not there or asks for a password"
+    # sudo would drop it, and Podman would look at other images than the caller means.
+    environment = {name: os.environ[name] for name in ("CONTAINERS_STORAGE_CONF",) if name in os.environ}
+    settings = podman_settings()
+    if settings:
+        paths.make_state()
+        _write(paths.containers_conf, settings)
+        environment["CONTAINERS_CONF"] = str(paths.containers_conf)
+    command = [*as_root(), *(["env", *(f"{k}={v}" for k, v in environment.items())] if as_root() else []), program]
+    return _usable("podman", command, environment, paths, "{{.Client.Version}}")
+
+
+def _docker(paths: LabPaths) -> Engine | str:
+    """Docker Engine: the first `docker` in PATH that has a daemon and is not Podman in disguise."""
+    seen = "not installed"
+    for folder in os.get_exec_path():
+        program = Path(folder, "docker")
+        if folder == str(paths.bin) or not os.access(program, os.X_OK):
+            continue
+        said = subprocess.run([str(program), "--version"], check=False, capture_output=True, text=True)
+        if "podman" in (said.stdout + said.stderr).lower():
+            seen = f"{program} is Podman"
+            continue
+        found = _usable("docker", [str(program)], {}, paths, "{{.Server.Version}}")
+        if isinstance(found, Engine):
+            return found
+        seen = found
+    return seen
+
+
+def _usable(kind: Kind, command: list[str], environment: dict[str, str], paths: LabPaths, version: str) -> Engine | str:
+    """The engine when it answers, else what it says."""
+    done = subprocess.run(
+        [*command, "version", "--format", version],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+    if done.returncode != 0:
+        return (done.stderr.strip().splitlines() or [f"{command[-1]}: status {done.returncode}"])[-1]
+    paths.make_state()
+    paths.bin.mkdir(mode=0o700, exist_ok=True)
+    _write(paths.bin / "docker", f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', mode=0o700)
+    folders = [folder for folder in os.get_exec_path() if folder != str(paths.bin)]
+    return Engine(kind, tuple(command), {**environment, "PATH": os.pathsep.join([str(paths.bin), *folders])})
+
+
+def podman_settings() -> str:
+    """A containers.conf for what this machine lacks, empty on an ordinary one.
+
+    Crun refuses the hybrid hierarchy of cgroup v1, which runc takes. Podman's default limits cannot be set without
+    CAP_SYS_RESOURCE, which root lacks in some sandboxes. Without systemd nobody manages cgroups or keeps events.
+    """
+    containers_part, engine_part = [], []
+    if os.geteuid() == 0 and not _effective_capability(_CAP_SYS_RESOURCE):
+        limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+        values = ", ".join(f'"{name}={_limit(number)}"' for name, number in limits.items())
+        containers_part.append(f"default_ulimits = [{values}]")
+    if not Path("/run/systemd/system").is_dir():
+        engine_part += ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
+        containers_part.append('log_driver = "k8s-file"')
+    if not _unified_cgroups():
+        engine_part.append('runtime = "runc"')
+    parts = (("containers", containers_part), ("engine", engine_part))
+    return "\n".join(line for name, lines in parts if lines for line in (f"[{name}]", *lines, ""))
+
+
+def _limit(number: int) -> str:
+    """A limit that this process may give to others, soft and hard, enough for a node's services."""
+    hard = resource.getrlimit(number)[1]
+    value = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
+    return f"{value}:{value}"
+
+
+def _effective_capability(number: int) -> bool:
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    line = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(line.split()[1], 16) >> number & 1)
+
+
+def _unified_cgroups() -> bool:
+    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+def needed_runtime() -> Literal["runc", "crun"]:
+    """The OCI runtime that works with this machine's cgroups."""
+    return "crun" if _unified_cgroups() else "runc"
+
+
+def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file as a whole, unless it holds the text already: another labctl may be reading it."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    Path(temporary).chmod(mode)
+    Path(temporary).replace(path)

@@ -1,0 +1,261 @@
+"""The images that nodes start from: a bare node, and on it one with the packages of each kind of node.
+
+An image is named after what went into it, so that a change there makes a new one and everything else uses it again.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from labctl.ansible import group_vars, playbook
+from labctl.errors import LabError
+from labctl.lab.model import Group, Lab, Release
+from labctl.lab.paths import LabPaths, assets, cache_directory
+from labctl.lab.secrets import write_private
+from labctl.providers import containers, engine
+from labctl.providers.engine import Engine
+from labctl.ui.progress import Progress, Step
+
+REPOSITORY = "localhost/novalab"
+Kind = Literal["node", "controller", "compute"]
+_KINDS: dict[Group, Kind] = {"controller_nodes": "controller", "compute_nodes": "compute"}
+# Documentation and translations are a tenth of the time and a third of the files.
+_EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+_INCLUDED = ("/usr/share/doc/*/copyright",)
+# What a container of an image runs.
+_START = ("--change", 'CMD ["/sbin/init"]')
+_KVM = Path("/dev/kvm")
+_CONNECTIONS = {"podman": "containers.podman.podman", "docker": "community.docker.docker"}
+
+
+def reference(lab: Lab, group: Group) -> str:
+    """The image of a group's nodes, such as localhost/novalab-compute:trixie-0123456789ab."""
+    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, group_vars.roles(lab, group))}"
+
+
+def bare_reference(release: Release) -> str:
+    """The image of a node without OpenStack's packages."""
+    return f"{REPOSITORY}-node:{release.suite}-{_key(release)}"
+
+
+def ensure(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, *, network: str | None = None) -> None:
+    """Make the images that are missing. Raises LabError when one cannot be made; nothing half-made is kept.
+
+    network is the engine's network through which the packages come, by default the engine's own.
+    """
+    if _complete(lab, engine_):
+        return
+    with _alone(progress):
+        if _complete(lab, engine_):  # by the one that was waited for
+            return
+        bare = bare_reference(lab.release)
+        _ensure_bare(lab.release, engine_, bare, progress)
+        _with_packages(lab, engine_, paths, progress, bare, network)
+
+
+def _complete(lab: Lab, engine_: Engine) -> bool:
+    return all(engine_.has_image(reference(lab, group)) for group in _KINDS)
+
+
+def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
+    """Make the image of a kind of node unless it is there, and return its name."""
+    if kind == "node":
+        return ensure_bare(lab.release, engine_, progress)
+    ensure(lab, engine_, paths, progress)
+    return next(reference(lab, group) for group, name in _KINDS.items() if name == kind)
+
+
+def ensure_bare(release: Release, engine_: Engine, progress: Progress) -> str:
+    """Make the bare node's image unless it is there, and return its name."""
+    bare = bare_reference(release)
+    if not engine_.has_image(bare):
+        with _alone(progress):
+            _ensure_bare(release, engine_, bare, progress)
+    return bare
+
+
+def _ensure_bare(release: Release, engine_: Engine, tag: str, progress: Progress) -> None:
+    if not engine_.has_image(tag):
+        with progress.step(f"Node image, Debian {release.suite}") as step:
+            _bare(release, engine_, tag, step)
+            step.note(tag)
+
+
+@contextlib.contextmanager
+def _alone(progress: Progress) -> Iterator[None]:
+    """One labctl at a time makes images; the others find them made."""
+    lock = cache_directory() / "images.lock"
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock.open("a", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.tell("Another labctl makes images; waiting for it")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _key(release: Release, roles: list[str] | None = None) -> str:
+    """A digest of everything that an image is made of, other than the packages' versions."""
+    root = assets()
+    files = [path for path in sorted((root / "images").iterdir()) if path.is_file()]
+    if roles is not None:
+        files += [
+            root / "playbooks" / "images.yaml",
+            *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
+        ]
+        for role in ["node", *roles]:
+            names = ("main.yml", f"debian-{release.debian}.yml")
+            files += [path for name in names if (path := root / "roles" / role / "vars" / name).is_file()]
+            files += [root / "roles" / role / "tasks" / "install.yml"]
+            files += [path for path in sorted((root / "roles" / role / "files").rglob("*")) if path.is_file()]
+    digest = hashlib.sha256(repr((release.suite, _EXCLUDED, _INCLUDED)).encode())
+    for file in files:
+        digest.update(f"\0{file.relative_to(root)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
+    if shutil.which("mmdebstrap") is None:
+        _bare_from_registry(release, engine_, tag)
+        return
+    root = assets() / "images"
+    packages = ",".join((root / "packages").read_text(encoding="utf-8").split())
+    command = [
+        *engine.as_root(),
+        "mmdebstrap",
+        "--variant=minbase",
+        "--skip=cleanup/apt/lists",
+        f"--include={packages}",
+    ]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
+    command += [f"--dpkgopt=path-include={pattern}" for pattern in _INCLUDED]
+    command += [f"--aptopt={option}" for option in _apt_proxy()]
+    command += [f"--customize-hook=copy-in '{root / 'node.sh'}' /tmp", '--customize-hook=chroot "$1" sh /tmp/node.sh']
+    command += ['--customize-hook=rm "$1/tmp/node.sh"', release.suite, "-"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as process:
+            assert process.stdout is not None  # noqa: S101 (it is a pipe)
+            # Named only when all of it has arrived: a run that is killed here leaves an image without a name.
+            image = engine_.run("import", *_START, "-", stdin=process.stdout).split()[-1]
+        said.seek(0)
+        lines = said.read().splitlines()
+    for line in lines:
+        step.detail(line)
+    if process.returncode != 0:
+        engine_.run("rmi", image)
+        raise LabError(f"mmdebstrap ended with status {process.returncode}:\n" + "\n".join(lines[-15:]))
+    engine_.run("tag", image, tag)
+
+
+def _bare_from_registry(release: Release, engine_: Engine, tag: str) -> None:
+    """Where mmdebstrap is not to be had, Debian's own image is the base."""
+    root = assets() / "images"
+    recipe = ("--build-arg", f"SUITE={release.suite}", "--file", str(root / "Containerfile"))
+    engine_.run("build", *recipe, "--tag", tag, str(root))
+
+
+def _apt_proxy() -> list[str]:
+    """The proxy of this machine's apt, which the nodes use too unless it listens on the loopback only."""
+    if shutil.which("apt-config") is None:
+        return []
+    said = subprocess.run(["apt-config", "dump", "Acquire::http::Proxy"], check=False, capture_output=True, text=True)
+    lines = [line.rstrip(";") for line in said.stdout.splitlines() if line.startswith("Acquire::http::Proxy ")]
+    return [line for line in lines if "localhost" not in line and "//127." not in line and not line.endswith('""')]
+
+
+def _with_packages(
+    lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, bare: str, network: str | None
+) -> None:
+    """Run the roles' install stage in a container of each kind, both at once, and keep what comes out."""
+    # With an underscore, which no lab has in its name.
+    builders = {group: f"novalab_image-{lab.name}-{kind}" for group, kind in _KINDS.items()}
+    _remove(engine_, builders.values())
+    try:
+        for name in builders.values():
+            engine_.run(
+                *("run", "--detach", "--name", name, *(("--network", network) if network else ())),
+                *(*_devices(), *containers.labels(paths), bare, "sleep", "infinity"),
+            )
+        inventory = paths.state / "images.ini"
+        write_private(inventory, _inventory(lab, engine_, paths, builders))
+        playbook.run(
+            "playbooks/images.yaml",
+            paths=paths,
+            inventory=inventory,
+            progress=progress,
+            title=f"Package images, OpenStack {lab.release}",
+            tags="image,install",
+            environment=engine_.environment,
+        )
+        with progress.step("Saving the images") as step:
+            _commit(lab, engine_, builders)
+            step.note(", ".join(reference(lab, group) for group in _KINDS))
+    finally:
+        _remove(engine_, builders.values())
+
+
+def _devices() -> list[str]:
+    """What a node has by being privileged, and KVM is tried with."""
+    return ["--device", str(_KVM)] if _KVM.exists() else []
+
+
+def _commit(lab: Lab, engine_: Engine, builders: dict[Group, str]) -> None:
+    """Both at once; an image gets its name only when it is complete."""
+    commands = [[*engine_.command, "commit", *_START, name, reference(lab, group)] for group, name in builders.items()]
+    running = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **engine_.environment},
+        )
+        for command in commands
+    ]
+    for process, command in zip(running, commands, strict=True):
+        output, _ = process.communicate()
+        if process.returncode != 0:
+            raise LabError(f"`{' '.join(command)}` failed: {output.strip()}")
+
+
+def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group, str]) -> str:
+    """An inventory in which the containers stand for the nodes of their group."""
+    lines = []
+    for group, name in builders.items():
+        lines += [f"[{group}]", f"{_KINDS[group]} ansible_host={name} node_address=127.0.0.1", ""]
+    variables = {
+        "ansible_connection": _CONNECTIONS[engine_.kind],
+        "ansible_python_interpreter": "/usr/bin/python3",
+        f"ansible_{engine_.kind}_executable": str(paths.bin / "docker"),
+        "ansible_become": "false",
+        "lab_name": lab.name,
+        "lab_provider": lab.provider,
+        "lab_virt_type": "auto",
+        "lab_features": json.dumps(lab.features),
+        "lab_guest_network": str(lab.guest_network),
+        "lab_guest_gateway": str(lab.guest_gateway),
+        "lab_images": '"[]"',
+        # The roles' arguments are checked as a whole; the install stage uses none of the secrets.
+        "lab_secrets_file": f'"{paths.secrets}"',
+    }
+    return "\n".join([*lines, "[all:vars]", *(f"{name}={value}" for name, value in variables.items()), ""])
+
+
+def _remove(engine_: Engine, names: Iterable[str]) -> None:
+    """Remove builders, also those of a run that was killed."""
+    present = set(engine_.run("ps", "--all", "--format", "{{.Names}}").split())
+    for name in present.intersection(names):
+        with contextlib.suppress(LabError):  # it may have ended
+            engine_.run("kill", name)  # at once, where `rm` would ask politely first
+        engine_.run("rm", "--force", "--volumes", name)

@@ -1,0 +1,1 @@
+"""Reaching the nodes by ssh, and the programs that run there."""

@@ -1,0 +1,75 @@
+"""Programs that labctl runs on the nodes, on all of them at the same time."""
+
+import contextlib
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from labctl.ansible.inventory import SshHost
+
+_CONNECT_SECONDS = 10
+_SSH_FAILED = 255  # ssh(1), EXIT STATUS
+# The interpreter of the nodes' own Python, without what a user may have put into its path.
+PYTHON = ("sudo", "-n", "/usr/bin/python3", "-I", "-")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program on a node has said. problem is why there is none, empty when the program ended with status 0."""
+
+    output: str
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program ended well."""
+        return not self.problem
+
+
+def run(
+    hosts: Mapping[str, SshHost], program: str, *, command: Sequence[str] = PYTHON, timeout: float = 60.0
+) -> dict[str, Answer]:
+    """Hand a program to a command on every host by standard input, and return the answers by node.
+
+    command is Python as root; its words are read by the node's shell. A node that cannot be reached or a program that
+    does not end within timeout seconds is an answer with a problem, never an exception.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+        answers = pool.map(lambda host: _run(host, program, command, timeout), hosts.values())
+        return dict(zip(hosts, answers, strict=True))
+
+
+def stream(host: SshHost, program: str) -> "subprocess.Popen[str]":
+    """Start Python as root on a host, and leave its standard input open behind the program.
+
+    So a program that goes on for ever can see there that nobody listens any more: when labctl ends in whatever way, so
+    does ssh, and the input ends.
+    """
+    size = len(program.encode())
+    words = shlex.join([*PYTHON[:-1], "-c", f"import sys; exec(sys.stdin.buffer.read({size}).decode())"])
+    process = subprocess.Popen(
+        host.command("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdin is not None  # noqa: S101 (it is a pipe)
+    with contextlib.suppress(BrokenPipeError):  # why ssh has ended, it says itself
+        process.stdin.write(program)
+        process.stdin.flush()
+    return process
+
+
+def _run(host: SshHost, program: str, command: Sequence[str], timeout: float) -> Answer:
+    line = host.command("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", *command)
+    try:
+        done = subprocess.run(line, input=program, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return Answer("", f"no answer within {timeout:.0f} s")
+    if done.returncode == 0:
+        return Answer(done.stdout)
+    said = done.stderr.strip() or f"ended with status {done.returncode}"
+    return Answer(done.stdout, f"not reached by ssh: {said}" if done.returncode == _SSH_FAILED else said)

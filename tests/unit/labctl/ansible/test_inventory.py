@@ -1,0 +1,120 @@
+"""hosts.ini, as Ansible itself reads it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+
+from labctl.ansible import inventory
+from labctl.ansible.inventory import SshHost
+from labctl.lab.paths import LabPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.lab.model import Lab
+
+SSH_CONFIG = """\
+Host controller
+  HostName 192.168.56.11
+  User vagrant
+  Port 22
+  UserKnownHostsFile /dev/null
+  StrictHostKeyChecking no
+  IdentityFile "/labs/my lab/key"
+  IdentityFile /home/me/.vagrant.d/insecure_private_key
+  LogLevel FATAL
+
+Host compute1
+  HostName 127.0.0.1
+  User root
+  Port 2222
+
+"""
+HOSTS = {
+    "controller": SshHost("192.168.56.11", 22, "vagrant", "/labs/my lab/key"),
+    "compute1": SshHost("127.0.0.1", 2222, "root", ""),
+}
+
+
+def as_ansible_reads(path: Path) -> tuple[dict[str, list[str]], dict[str, Any], dict[str, Any]]:
+    """The groups, the variables of the controller, and those of all hosts."""
+    manager = InventoryManager(loader=DataLoader(), sources=[str(path)])
+    groups = {name: [host.name for host in group.hosts] for name, group in manager.groups.items()}
+    return groups, manager.get_host("controller").vars, manager.groups["all"].vars
+
+
+def test_output_of_vagrant() -> None:
+    assert inventory.from_ssh_config(SSH_CONFIG) == HOSTS
+
+
+def test_containers_are_reached_at_their_own_addresses(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    hosts = inventory.of_containers(make_lab(computes=1), paths)
+    assert hosts == {
+        "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key)),
+        "compute1": SshHost("192.168.56.21", 22, "vagrant", str(paths.ssh_key)),
+    }
+
+
+def test_hand_over_by_the_vagrantfile() -> None:
+    text = '{"compute1": {"host": "127.0.0.1", "port": "2222", "user": "root", "key": ""}}'
+    assert inventory.from_json(text) == {"compute1": HOSTS["compute1"]}
+
+
+@pytest.mark.parametrize("directory", ["lab", "a 'lab' of \"mine\"", "back\\new # 1;2"])
+def test_hosts_ini(tmp_path: Path, make_lab: Callable[..., Lab], directory: str) -> None:
+    paths = LabPaths(tmp_path / directory)
+    paths.directory.mkdir()
+    hosts = {**HOSTS, "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key))}
+    images = [
+        {"name": "a", "path": "a 'b'.raw", "disk_format": "raw", "properties": {"x": '"#'}},
+        {"name": "b", "url": "http://x/b", "checksum": f"sha256:{'0' * 64}", "min_ram": 64},
+    ]
+    inventory.write(make_lab(release="zed", images=images), paths, hosts)
+    groups, controller, everywhere = as_ansible_reads(paths.hosts_ini)
+    # compute2 is described, but nothing is known of it.
+    assert (groups["controller_nodes"], groups["compute_nodes"]) == (["controller"], ["compute1"])
+    assert controller["ansible_ssh_private_key_file"] == str(paths.ssh_key)
+    assert (controller["ansible_host"], controller["ansible_port"]) == ("192.168.56.11", 22)
+    assert controller["node_address"] == "192.168.56.11"
+    assert everywhere["lab_directory"] == str(paths.directory)
+    assert everywhere["lab_secrets_file"] == str(paths.secrets)
+    assert (everywhere["lab_name"], everywhere["lab_virt_type"]) == ("lab", "auto")
+    first, second = json.loads(everywhere["lab_images"])
+    assert (first["path"], first["disk_format"], first["properties"]) == (
+        f"{paths.directory}/a 'b'.raw",
+        "raw",
+        {"x": '"#'},
+    )
+    assert (second["url"], second["min_ram"], "path" in second) == ("http://x/b", 64, False)
+    assert "StrictHostKeyChecking=no" in everywhere["ansible_ssh_common_args"]
+
+
+def test_write_says_whether_it_changed(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab()
+    assert inventory.write(lab, paths, HOSTS)
+    assert not inventory.write(lab, paths, HOSTS)
+    assert inventory.write(lab, paths, {"controller": HOSTS["controller"]})
+    assert "compute1" not in paths.hosts_ini.read_text(encoding="utf-8")
+    assert {path.name for path in paths.directory.iterdir()} == {".labctl", "hosts.ini"}
+
+
+def test_what_was_written_is_known(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    assert inventory.known(paths) == {}
+    inventory.write(make_lab(), paths, HOSTS)
+    assert inventory.known(paths) == HOSTS
+    assert stat.S_IMODE(paths.ssh_hosts.stat().st_mode) == 0o600
+    paths.ssh_hosts.write_text('{"controller": []}', encoding="utf-8")
+    assert inventory.known(paths) == {}
+
+
+def test_ssh_command() -> None:
+    command = HOSTS["controller"].command("true")
+    assert command[:5] == ["ssh", "-i", "/labs/my lab/key", "-p", "22"]
+    assert command[-2:] == ["vagrant@192.168.56.11", "true"]

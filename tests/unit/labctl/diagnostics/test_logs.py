@@ -1,0 +1,302 @@
+"""Logs: which are meant, their times, their order, and those that come."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.ansible.inventory import SshHost
+from labctl.diagnostics import logs
+from labctl.diagnostics.logs import Line
+from labctl.errors import BadInput, LabError
+from labctl.providers import node_state
+from labctl.providers.node_state import NodeState
+from labctl.remote import programs, ssh
+from labctl.remote.programs import logs as there
+from labctl.remote.ssh import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.lab.model import Lab
+    from labctl.lab.paths import LabPaths
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
+KNOWN = ["nova-api", "nova-api-metadata", "nova-scheduler", "ovn-ovsdb-server-nb", "rabbitmq-server", "keystone"]
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "units", "component"),
+    [
+        (None, ["controller", "compute1"], None, None),
+        ("compute1", ["compute1"], None, None),
+        ("keystone", ["controller"], ("keystone",), None),
+        ("nova-compute.service", ["compute1"], ("nova-compute",), None),
+        ("guest-wire", ["controller", "compute1"], ("guest-wire",), None),
+        ("rabbitmq", ["controller"], ("rabbitmq-server",), "rabbitmq"),
+        ("openvswitch", ["compute1"], ("ovs-vswitchd",), "openvswitch"),
+        (
+            "ovn",
+            ["controller", "compute1"],
+            ("ovn-controller", "ovn-northd", "ovn-ovsdb-server-nb", "ovn-ovsdb-server-sb"),
+            "ovn",
+        ),
+    ],
+)
+def test_names(
+    make_lab: Callable[..., Lab],
+    name: str | None,
+    nodes: list[str],
+    units: tuple[str, ...] | None,
+    component: str | None,
+) -> None:
+    wanted = logs.select(make_lab(computes=1), name)
+    assert ([node.name for node in wanted.nodes], wanted.units, wanted.component) == (nodes, units, component)
+
+
+def test_a_wrong_name(make_lab: Callable[..., Lab]) -> None:
+    with pytest.raises(BadInput, match="no node or service 'nove'") as error:
+        logs.select(make_lab(networking="none"), "nove")
+    assert "Nodes: controller, compute1, compute2\n" in str(error.value)
+    assert "nova, nova-api, nova-compute, nova-conductor" in str(error.value)
+    assert "neutron" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "moment"),
+    [
+        ("30s", NOON - 30),
+        ("10m", NOON - 600),
+        ("2h", NOON - 7200),
+        ("1d", NOON - 86400),
+        ("11:30", NOON - 1800),
+        ("2026-11-25T11:59:59", NOON - 1),
+        ("2026-11-25T13:59:59+02:00", NOON - 1),
+    ],
+)
+def test_since(words: str, moment: float) -> None:
+    assert logs.moment(words, NOON) == moment
+
+
+@pytest.mark.parametrize("words", ["", "5x", "-5m", "noon", "25:00"])
+def test_since_when(words: str) -> None:
+    with pytest.raises(BadInput, match="expected 30s"):
+        logs.moment(words, NOON)
+
+
+@pytest.mark.parametrize(
+    ("line", "moment", "text"),
+    [
+        ("2026-11-25 12:00:00.500 12 INFO nova [-] x", NOON + 5 * 3600 + 0.5, "12 INFO nova [-] x"),  # local time
+        ("2026-11-25T12:00:00.500Z|00016|memory|INFO|x", NOON + 0.5, "00016|memory|INFO|x"),
+        ("2026-11-25 12:00:00.500000+00:00 [info] <0.1.0> x", NOON + 0.5, "[info] <0.1.0> x"),
+        (
+            "[pid: 1] () [Wed Nov 25 12:00:00 2026] GET /",
+            NOON + 5 * 3600,
+            "[pid: 1] () [Wed Nov 25 12:00:00 2026] GET /",
+        ),
+        ("Traceback", None, "Traceback"),
+        ("2026-13-45 99:00:00 x", None, "2026-13-45 99:00:00 x"),
+    ],
+)
+def test_times(elsewhere: None, line: str, moment: float | None, text: str) -> None:
+    assert there.stamped(line) == (moment, text)
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [
+        ("/var/log/nova/nova-api-wsgi.log", "nova-api"),
+        ("/var/log/nova/nova-api-metadata.log", "nova-api-metadata"),
+        ("/var/log/nova/nova-manage.log", "nova-manage"),
+        ("/var/log/ovn/ovsdb-server-nb.log", "ovn-ovsdb-server-nb"),
+        ("/var/log/rabbitmq/rabbitmq-server.error.log", "rabbitmq-server"),
+    ],
+)
+def test_whose_file(path: str, unit: str) -> None:
+    assert there.unit_of(path, KNOWN) == unit
+
+
+def oslo(second: int, text: str) -> str:
+    return f"2026-11-25T12:{second // 60:02}:{second % 60:02}.000Z {text}\n"
+
+
+def test_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "nova-api.log"
+    path.write_text("before\n" + oslo(1, "a") + "Traceback\n" + oslo(2, "b") + "half a li")
+    log = there.LogFile(str(path), "nova-api")
+    found = log.past(None, None)
+    assert [(moment - NOON, text) for moment, _, _, text in found] == [
+        (1, "before"),
+        (1, "a"),
+        (1, "Traceback"),
+        (2, "b"),
+    ]
+    with path.open("a") as stream:
+        stream.write("ne\n" + oslo(3, "c"))
+    assert [(moment - NOON, text) for moment, _, _, text in log.more()] == [(2, "half a line"), (3, "c")]
+    assert log.more() == []
+    path.rename(tmp_path / "nova-api.log.1")
+    assert log.more() == []
+    path.write_text(oslo(4, "d"))
+    assert [text for *_, text in log.more()] == ["d"]
+
+
+def test_a_long_file_is_read_from_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(there, "BLOCK", 64)
+    path = tmp_path / "a.log"
+    path.write_text("".join(oslo(second, str(second)) for second in range(600)))
+    log = there.LogFile(str(path), "a")
+    assert [text for *_, text in log.past(None, 2)] == ["598", "599"]
+    assert [text for *_, text in log.past(NOON + 500, None)] == [str(second) for second in range(500, 600)]
+    assert [text for *_, text in log.past(NOON + 500, 1)] == ["599"]
+    assert len(log.past(None, None)) == 600
+
+
+def test_a_time_without_fractions_does_not_change_the_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text(oslo(5, "a").replace(".000Z", ".900Z") + oslo(5, "b") + oslo(1, "after the clock was set back"))
+    moments = [round(moment - NOON, 1) for moment, *_ in there.LogFile(str(path), "a").past(None, None)]
+    assert moments == [5.9, 5.9, 1]
+
+
+def test_the_journal() -> None:
+    entry = {
+        "__REALTIME_TIMESTAMP": "1500000",
+        "__CURSOR": "c",
+        "_SYSTEMD_UNIT": "init.scope",
+        "UNIT": "nova-api.service",
+    }
+    assert there.journal_entry(json.dumps({**entry, "MESSAGE": "Started"})) == (
+        (1.5, "nova-api", "journal", "Started"),
+        "c",
+    )
+    assert there.journal_entry(json.dumps({**entry, "MESSAGE": list(b"a\xff")}))[0][3] == "a\ufffd"
+
+
+JOURNALCTL = """#!/bin/sh
+echo '{{"__REALTIME_TIMESTAMP": "{moment}000000", "__CURSOR": "c", "UNIT": "nova-api.service", "MESSAGE": "'$1'"}}'
+for word; do [ "$word" = --follow ] && exec sleep 60; done
+exit 0
+"""
+SSH = """#!/bin/sh
+while [ "${1#*@}" = "$1" ]; do shift; done
+shift
+while [ "$1" = -o ]; do shift 2; done
+exec sh -c "$*"
+"""
+
+
+@pytest.fixture
+def node(
+    tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Lab, Callable[[], dict[str, Any]]]:
+    """A lab whose controller is this machine, with a log directory of its own; compute1 is off."""
+    for name, content in (("journalctl", JOURNALCTL.format(moment=int(NOON))), ("ssh", SSH)):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "nova").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(ssh, "PYTHON", (sys.executable, "-I", "-"))
+    states = {"controller": NodeState("running"), "compute1": NodeState("stopped")}
+    monkeypatch.setattr(node_state, "states", lambda *_: states)
+    monkeypatch.setattr(node_state, "hosts", lambda *_: {"controller": SshHost("here", 22, "vagrant", "/key")})
+    arguments = logs._arguments
+
+    def here(*words: Any, follow: bool) -> dict[str, Any]:  # noqa: ANN401 (passed on)
+        return {**arguments(*words, follow=follow), "directories": [str(tmp_path / "nova")]}
+
+    monkeypatch.setattr(logs, "_arguments", here)
+    return make_lab(computes=1), lambda: states
+
+
+def test_read(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, _ = node
+    (tmp_path / "nova" / "nova-api.log").write_text(oslo(1, "later"))
+
+    def ask(_: Lab, __: LabPaths, nodes: list[Any], name: str, arguments: Callable[..., Any], **___: float) -> Any:  # noqa: ANN401
+        return {
+            n.name: ssh._run(SshHost("here", 22, "v", "/k"), programs.program(name, arguments(n)), ssh.PYTHON, 30)
+            for n in nodes
+        }
+
+    monkeypatch.setattr(node_state, "ask", ask)
+    found, problems = logs.read(lab, paths, logs.select(lab, None))
+    assert [(line.moment - NOON, line.unit, line.text) for line in found] == [
+        (0, "nova-api", "--no-pager"),
+        (1, "nova-api", "later"),
+    ]
+    assert problems == {"compute1": "is stopped"}
+    assert found[1].source == str(tmp_path / "nova" / "nova-api.log")
+    monkeypatch.setattr(node_state, "ask", lambda *_, **__: {"controller": Answer("", "no")})
+    assert logs.read(lab, paths, logs.select(lab, "controller")) == ([], {"controller": "no"})
+    with pytest.raises(LabError, match="No node can be asked for its logs: compute1 is stopped"):
+        logs.read(lab, paths, logs.select(lab, "compute1"))
+
+
+def test_follow(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path) -> None:
+    lab, _ = node
+    path = tmp_path / "nova" / "nova-api.log"
+    path.write_text(oslo(1, "before"))
+    problems: dict[str, str] = {}
+    seen: list[str] = []
+    stream = logs.follow(lab, paths, logs.select(lab, None), problems)
+    for line in stream:
+        seen.append(line.text)
+        if line.text == "before":
+            with path.open("a") as file:
+                file.write(oslo(2, "new"))
+        if line.text == "new":
+            break
+    assert seen[-1] == "new"
+    assert seen.index("before") < seen.index("new")
+    assert problems == {"compute1": "is stopped"}
+    stream.close()
+    end = time.monotonic() + 10
+    while any("sleep 60" in command for command in commands()) and time.monotonic() < end:
+        threading.Event().wait(0.1)
+    assert not any("sleep 60" in command for command in commands())  # what ran on the node has ended too
+
+
+def commands() -> list[str]:
+    """The command lines of processes that have this test's PATH; others may sleep as well."""
+    from pathlib import Path
+
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.environ["PATH"].encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def test_follow_ends_when_nobody_is_left(
+    node: tuple[Lab, object], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "program", lambda *_: "raise SystemExit('gone')")
+    problems: dict[str, str] = {}
+    assert list(logs.follow(node[0], paths, logs.select(node[0], "controller"), problems)) == []
+    assert problems == {"controller": "tells no more: gone"}
+
+
+def test_lines() -> None:
+    line = Line(NOON + 0.25, "compute1", "nova-compute", "journal", "a\x1b[2Jb")
+    assert json.loads(line.as_json()) == {
+        "time": "2026-11-25T12:00:00.250Z",
+        "node": "compute1",
+        "unit": "nova-compute",
+        "source": "journal",
+        "text": "a\x1b[2Jb",
+    }
+    assert line.for_people(10).endswith("12:00:00.250 compute1   nova-compute: ab")
+    assert Line(0, "a", "b", "journal", "c").for_people(1) == "1970-01-01 00:00:00.000 a b: c"

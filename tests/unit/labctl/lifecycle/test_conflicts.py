@@ -1,0 +1,214 @@
+"""Whether a lab's network and names are free."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import BadInput
+from labctl.lab.registry import Entry
+from labctl.lifecycle import conflicts as network
+from labctl.lifecycle.conflicts import Taken
+from labctl.providers.containers import Container, OwnNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.lab.model import Lab
+    from labctl.lab.paths import LabPaths
+
+DEFAULT = IPv4Network("192.168.56.0/24")
+OWN = OwnNetwork("novalab-lab", DEFAULT, "podman3", "")
+ROUTES = [
+    {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"},
+    {"dst": "10.0.0.0/24", "dev": "eth0", "prefsrc": "10.0.0.7"},
+    {"type": "unreachable", "dst": "10.9.9.9"},
+]
+ADDRESSES = [
+    {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
+    {"ifname": "tun0", "addr_info": [{"local": "172.20.3.4", "prefixlen": 16}]},
+    {"ifname": "down0"},
+]
+PROC_ROUTE = """\
+Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	0100000A	0003	0	0	0	00000000	0	0	0
+eth0	0000000A	00000000	0001	0	0	0	00FFFFFF	0	0	0
+podman1	0038A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+"""
+
+
+def test_routes_and_addresses_of_the_host() -> None:
+    taken = network.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
+    assert [(str(item.network), item.device) for item in taken] == [
+        *(("10.0.0.0/24", "eth0"), ("10.9.9.9/32", None)),
+        *(("127.0.0.0/8", "lo"), ("172.20.0.0/16", "tun0")),
+    ]
+    assert taken[0].by == "the host's route to 10.0.0.0/24 by eth0"
+    assert taken[3].by == "the host's address 172.20.3.4/16 on tun0"
+
+
+def test_routing_table_of_the_kernel(tmp_path: Path) -> None:
+    path = tmp_path / "route"
+    assert network._from_proc(path) == []
+    path.write_text(PROC_ROUTE, encoding="ascii")
+    assert [(str(item.network), item.device) for item in network._from_proc(path)] == [
+        *(("10.0.0.0/24", "eth0"), ("192.168.56.0/24", "podman1")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "taken", "free"),
+    [
+        ({}, ["192.168.56.128/25"], "192.168.57.0/24"),
+        ({}, ["192.168.56.0/22"], "192.168.60.0/24"),
+        ({}, ["192.168.0.0/16"], "172.16.0.0/24"),
+        ({"network": "10.1.0.0/16"}, ["10.1.2.0/24", "192.168.0.0/16"], "172.16.0.0/16"),
+        ({"provider": "virtualbox"}, ["192.168.56.0/23"], "192.168.58.0/24"),
+    ],
+)
+def test_a_free_network_is_proposed(
+    paths: LabPaths, make_lab: Callable[..., Lab], keys: dict[str, str], taken: list[str], free: str
+) -> None:
+    lab = make_lab(**keys)
+    host = [Taken(IPv4Network(text), f"the host's route to {text}") for text in taken]
+    with pytest.raises(BadInput) as caught:
+        network.check(lab, paths, host=host)
+    assert f"Network {lab.network} is taken by the host's route to {taken[0]}" in caught.value.message
+    assert str(caught.value).endswith(f"\n  network: {free}")
+
+
+def test_nothing_is_proposed_when_nothing_is_free(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    with pytest.raises(BadInput, match="No private network of this size is free"):
+        network.check(
+            make_lab(provider="virtualbox"), paths, host=[Taken(IPv4Network("192.168.0.0/16"), "a route", "eth0")]
+        )
+
+
+def test_a_network_beside_is_no_matter(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    network.check(make_lab(), paths, host=[Taken(IPv4Network("192.168.57.0/24"), "a route", "eth0")])
+
+
+@pytest.mark.parametrize(
+    ("keys", "device", "own", "exists", "refused"),
+    [
+        ({}, "podman3", True, False, False),
+        ({}, "podman4", True, False, True),
+        ({}, "podman3", False, False, True),
+        ({"provider": "libvirt"}, "virbr1", False, True, False),
+        ({"provider": "libvirt"}, "virbr1", False, False, True),
+        ({"provider": "libvirt"}, "eth0", False, True, True),
+        ({"provider": "virtualbox"}, "vboxnet0", False, False, False),
+    ],
+)
+def test_own_bridge_does_not_count(
+    paths: LabPaths,
+    make_lab: Callable[..., Lab],
+    keys: dict[str, str],
+    device: str,
+    own: bool,
+    exists: bool,
+    refused: bool,
+) -> None:
+    mine = OwnNetwork(OWN.name, OWN.subnet, OWN.interface, str(paths.directory)) if own else None
+    arguments = {"host": [Taken(DEFAULT, "a route", device)], "own": mine, "exists": exists}
+    try:
+        network.check(make_lab(**keys), paths, **arguments)  # type: ignore[arg-type]
+    except BadInput:
+        assert refused
+    else:
+        assert not refused
+
+
+def test_networks_of_the_engine() -> None:
+    networks = [("podman", "10.88.0.0/16"), ("novalab-lab", "192.168.56.0/24"), ("v6", "fd00::/64"), ("host", None)]
+    taken = list(network.of_engine(networks, "novalab-lab"))
+    assert [(item.network, item.by) for item in taken] == [
+        (IPv4Network("10.88.0.0/16"), "the container network podman (10.88.0.0/16)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("directory", "said"), [("/labs/a b", "belongs to the lab in /labs/a b;"), (None, "belongs to something else;")]
+)
+@pytest.mark.parametrize("thing", ["container", "network"])
+def test_name_taken(
+    paths: LabPaths, make_lab: Callable[..., Lab], thing: str, directory: str | None, said: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        network.check(
+            make_lab(),
+            paths,
+            host=[],
+            own=OwnNetwork("novalab-lab", DEFAULT, None, directory) if thing == "network" else None,
+            containers=[Container("1", "novalab-lab-compute1", "running", directory)] if thing == "container" else [],
+        )
+    assert f"'lab' is taken: the {thing} novalab-lab" in caught.value.message
+    assert said in caught.value.message
+    assert "\n  name: lab2" in str(caught.value)
+
+
+def test_names_of_this_lab_and_of_longer_ones_are_not_taken(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    mine = str(paths.directory)
+    network.check(
+        make_lab(),
+        paths,
+        host=[],
+        own=OwnNetwork("novalab-lab", DEFAULT, "podman1", mine),
+        containers=[
+            Container("1", "novalab-lab-controller", "running", mine),
+            Container("2", "novalab-lab-2-controller", "running", "/other"),
+        ],
+    )
+
+
+def entry(name: str, network: str, guests: str | None = None) -> Entry:
+    return Entry(name, f"/labs/{name}", "docker", network, guests, "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("other", "reason", "lines"),
+    [
+        (entry("lab", "10.1.0.0/16"), "The name 'lab' is taken: the lab lab belongs to the lab in /labs/lab", ["name"]),
+        (entry("a", "192.168.56.0/25"), "taken by the lab a in /labs/a (192.168.56.0/25)", ["network"]),
+        (entry("a", "10.1.0.0/16", "192.168.0.0/16"), "the instances of the lab a in /labs/a", ["network"]),
+        (
+            entry("a", "172.24.0.0/16"),
+            "172.24.4.0/24 overlaps the nodes' 172.24.0.0/16 of the lab a",
+            ["guest_network"],
+        ),
+        (entry("lab", "192.168.0.0/16"), "; Network 192.168.56.0/24 is taken by", ["name", "network"]),
+    ],
+)
+def test_other_labs(paths: LabPaths, make_lab: Callable[..., Lab], other: Entry, reason: str, lines: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        network.check(make_lab(), paths, host=[], labs=[other])
+    assert reason in caught.value.message
+    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[2:]] == lines
+
+
+def test_the_same_network_for_instances(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """It exists between the nodes of one lab only."""
+    network.check(make_lab(), paths, host=[], labs=[entry("a", "10.1.0.0/16", str(make_lab().guest_network))])
+
+
+def test_what_is_proposed_is_free_of_all_labs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    labs = [entry("lab", "192.168.56.0/24"), entry("lab2", "192.168.57.0/24", "192.168.58.0/24")]
+    with pytest.raises(BadInput) as caught:
+        network.check(make_lab(), paths, host=[], labs=labs)
+    assert str(caught.value).endswith("\n  name: lab3\n  network: 192.168.59.0/24")
+
+
+def test_network_of_a_lab_that_is_not_in_the_register(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """Name and network are both told of."""
+    own = OwnNetwork("novalab-lab", DEFAULT, "podman1", "/other")
+    with pytest.raises(BadInput) as caught:
+        network.check(make_lab(), paths, host=[Taken(DEFAULT, "a route", "podman1")], own=own)
+    assert str(caught.value).endswith("\n  name: lab2\n  network: 192.168.57.0/24")
+
+
+def test_instances_are_not_looked_at_without_neutron(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    network.check(make_lab(networking="none"), paths, host=[], labs=[entry("a", "172.24.0.0/16")])

@@ -1,0 +1,152 @@
+"""In which order nodes leave, and what the records say at each moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.ansible import inventory, playbook
+from labctl.ansible.inventory import SshHost
+from labctl.errors import LabError
+from labctl.lab import records
+from labctl.lifecycle import reconcile, scale_down
+from labctl.providers import container_nodes, vagrant
+from labctl.ui.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.lab.model import Lab
+    from labctl.lab.paths import LabPaths
+
+HOSTS = {
+    name: SshHost(f"192.168.56.{last}", 22, "vagrant", "key")
+    for name, last in (("controller", 11), ("compute1", 21), ("compute2", 22), ("compute3", 23))
+}
+STAYING = {name: HOSTS[name] for name in ("controller", "compute1")}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, paths: LabPaths, make_lab: Callable[..., Lab]) -> list[Any]:
+    """A lab of virtual machines with three computes, of which two are to leave; what is done with it."""
+    told: list[Any] = []
+
+    def run(name: str, *, inventory: Path, environment: dict[str, str], **_: object) -> None:
+        listed = {
+            line.split()[0] for line in inventory.read_text(encoding="utf-8").splitlines() if "ansible_host" in line
+        }
+        told.append((name, environment, listed))
+
+    monkeypatch.setattr(playbook, "run", run)
+    monkeypatch.setattr(reconcile, "Machines", lambda *_: None)
+    monkeypatch.setattr(container_nodes, "remove_one", lambda _lab, node, *_: told.append(node.name))
+    lab = make_lab(provider="libvirt", computes=3)
+    paths.make_state()
+    records.remember(paths, lab, None)
+    inventory.write(lab, paths, HOSTS)
+    paths.clouds_yaml.touch()
+    for node in ("controller", "compute1", "compute2"):  # the third is gone
+        directory = vagrant.machine_directory(paths, node, "libvirt")
+        directory.mkdir(parents=True)
+        (directory / "id").write_text(node, encoding="utf-8")
+    monkeypatch.setattr(scale_down, "servers", lambda *_: {})
+    return told
+
+
+def settle(lab: Lab, paths: LabPaths) -> None:
+    plan = reconcile.plan(lab, paths, None)
+    plan.check(paths)
+    records.remember(paths, lab, None, leaving=(*plan.leaving, *plan.returning))
+    with Progress(paths.logs / "x.log") as progress:
+        reconcile.settle(lab, paths, progress, plan, None, STAYING)
+
+
+def test_two_nodes_leave(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """The last one first; what is gone is not in the inventory that the playbook gets."""
+    lab = make_lab(provider="libvirt", computes=1)
+    settle(lab, paths)
+    environment = {"LABCTL_REMOVE": "compute3,compute2", "LABCTL_EVICT": "false"}
+    assert told == [
+        ("playbooks/remove_computes.yaml", environment, {"controller", "compute1", "compute2"}),
+        "compute3",
+        "compute2",
+    ]
+    assert records.nodes(paths) == ("controller", "compute1")
+    assert set(inventory.known(paths)) == {"controller", "compute1"}
+    assert "compute2" not in paths.hosts_ini.read_text(encoding="utf-8")
+
+
+def test_an_interrupted_removal_goes_on(
+    told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make_lab(provider="libvirt", computes=1)
+
+    def fail(*_: object) -> None:
+        raise LabError("killed")
+
+    with monkeypatch.context() as context:
+        context.setattr(container_nodes, "remove_one", fail)
+        with pytest.raises(LabError):
+            settle(lab, paths)
+    assert records.nodes(paths) == ("controller", "compute1", "compute3", "compute2")
+    told.clear()
+    settle(lab, paths)
+    assert told[1:] == ["compute3", "compute2"]
+    assert reconcile.plan(lab, paths, None).leaving == ()
+
+
+def test_a_change_of_mind(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab(provider="libvirt", computes=3)
+    records.remember(paths, make_lab(provider="libvirt", computes=1), None, leaving=["compute3", "compute2"])
+    settle(lab, paths)
+    assert [(item[0], item[1]) for item in told] == [
+        ("playbooks/keep_computes.yaml", {"LABCTL_REMOVE": "compute2,compute3"})
+    ]
+    assert reconcile.plan(lab, paths, None).returning == ()
+
+
+def test_a_nova_that_does_not_answer(
+    told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> dict[str, tuple[str, ...]]:
+        raise LabError("Nova does not answer: refused")
+
+    monkeypatch.setattr(scale_down, "servers", silent)
+    lab = make_lab(provider="libvirt", computes=1)
+    (refusal,) = reconcile.plan(lab, paths, None).refusals
+    assert "Nova does not answer: refused" in refusal.reason
+    assert reconcile.plan(lab, paths, None, evict=True).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("now", "title", "skip", "environment"),
+    [
+        ({}, "Software and verification", None, {"LABCTL_WHOLE": "t0"}),
+        ({"computes": 4}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4"}),
+        ({"computes": 5}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4:compute5"}),
+        ({"computes": 2}, "Computes and verification", "controller,computes,network", {"LABCTL_COMPUTES": ""}),
+        ({"computes": 4, "virt_type": "qemu"}, "Software and verification", None, {"LABCTL_WHOLE": "t0"}),
+    ],
+)
+def test_what_of_site_yaml_runs(
+    paths: LabPaths,
+    make_lab: Callable[..., Lab],
+    monkeypatch: pytest.MonkeyPatch,
+    now: dict[str, object],
+    title: str,
+    skip: str | None,
+    environment: dict[str, str],
+) -> None:
+    ran: list[dict[str, Any]] = []
+    monkeypatch.setattr(playbook, "run", lambda _name, **given: ran.append(given))
+    monkeypatch.setattr(scale_down, "servers", lambda *_: {})
+    monkeypatch.setattr(reconcile, "_states", lambda *_: {node.name: "running" for node in make_lab(computes=3).nodes})
+    paths.make_state()
+    paths.clouds_yaml.touch()
+    records.remember(paths, make_lab(computes=3), None)
+    records.remember_software(paths, make_lab(computes=3))
+    with Progress(paths.logs / "x.log") as progress:
+        reconcile.software(paths, progress, reconcile.plan(make_lab(**{"computes": 3, **now}), paths, None), "t0")
+    assert [(given["title"], given["skip"], given["environment"]) for given in ran] == [(title, skip, environment)]

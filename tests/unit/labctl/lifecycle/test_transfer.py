@@ -1,0 +1,199 @@
+"""What an archive holds, and which archives are refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import tarfile
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.errors import BadInput, LabError
+from labctl.lab import secrets
+from labctl.lab.paths import LabPaths
+from labctl.lifecycle import archive, operations, transfer
+from labctl.lifecycle.archive import Manifest
+from labctl.lifecycle.plan import Plan
+from labctl.providers import inotify_limit, node_images
+from labctl.providers.engine import Engine
+from labctl.ui.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.lab.model import Lab
+
+SECRET = "correct horse battery staple"
+
+
+class FakeEngine(Engine):
+    """An engine that says what it is told to save, and takes what it is given to load."""
+
+    def __init__(self, kind: Any = "podman", status: int = 0) -> None:  # noqa: ANN401
+        super().__init__(kind, ("sh", "-c", f'echo "$@"; echo broken >&2; exit {status}', kind))
+        self.__dict__["loaded"] = []
+
+    def run(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
+        self.loaded.append((*arguments, stdin.read().decode() if stdin else ""))
+        return "there\n"
+
+    loaded: list[tuple[str, ...]]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    fake = FakeEngine()
+    monkeypatch.setattr(operations, "engine_of", lambda *_: fake)
+    monkeypatch.setattr(transfer, "find", lambda *_: fake)
+    monkeypatch.setattr(operations, "preflight", lambda *_: Plan())
+    monkeypatch.setattr(inotify_limit, "check", lambda _: None)
+    return fake
+
+
+@pytest.fixture
+def exported(engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, tmp_path: Path) -> Path:
+    """An archive without secrets of a lab that has a password of its own."""
+    assert engine.kind == "podman"
+    paths.make_state()
+    paths.lab_yaml.write_text(
+        f"name: lab  # {SECRET}\nrelease: 2025.1\nsecrets: {{keystone_admin: {SECRET}}}\n", encoding="utf-8"
+    )
+    secrets.ensure(paths, {"keystone_admin": SECRET})
+    target = tmp_path / "lab.novalab"
+    transfer.check_export(make_lab(), paths, target, with_secrets=False)
+    size = transfer.export(make_lab(), paths, target, Progress(paths.logs / "x.log"), with_secrets=False)
+    assert size == target.stat().st_size
+    return target
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> LabPaths:
+    (tmp_path / "there").mkdir()
+    return LabPaths(tmp_path / "there")
+
+
+def test_without_secrets(exported: Path, make_lab: Callable[..., Lab], paths: LabPaths) -> None:
+    manifest = archive.check(exported)
+    assert not manifest.finished
+    assert set(manifest.images.values()) == {node_images.reference(make_lab(), group) for group in transfer.GROUPS}
+    assert json.loads(archive.files(exported, manifest)["lab.yaml"]) == {"name": "lab", "release": 2025.1}
+    with tarfile.open(exported) as tar:
+        contents = {item.name: tar.extractfile(item).read() for item in tar}  # type: ignore[union-attr]
+    assert next(iter(contents)) == "manifest.json"
+    for secret in secrets.read(paths.secrets).values():
+        assert not any(secret.encode() in text for text in contents.values())
+    assert exported.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_images_arrive(exported: Path, engine: FakeEngine) -> None:
+    manifest = archive.check(exported)
+    archive.load(exported, manifest, engine)
+    names = " ".join(sorted(manifest.images.values()))
+    assert engine.loaded[-1] == ("load", f"save --multi-image-archive {names}\n")
+
+
+def test_nothing_is_left_when_the_engine_fails(make_lab: Callable[..., Lab], tmp_path: Path, paths: LabPaths) -> None:
+    manifest = Manifest("lab", "2025.1", "docker", finished=False, images={"a": "b"})
+    with Progress(paths.logs / "x.log").step("x") as step, pytest.raises(LabError, match="save b` failed: broken"):
+        archive.write(tmp_path / "file", manifest, {}, FakeEngine("docker", 1), step)
+    assert [path.name for path in tmp_path.iterdir()] == ["lab"]
+
+
+def test_it_is_taken(exported: Path, there: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    manifest, lab = transfer.check_import(there, exported)
+    assert (lab.name, manifest.release) == (make_lab().name, "2025.1")
+    assert list(there.directory.iterdir()) == []
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    """Change the manifest of an archive, or members by their names."""
+    with tarfile.open(path) as tar:
+        members = {item.name: tar.extractfile(item).read() for item in tar}  # type: ignore[union-attr]
+    manifest = json.loads(members["manifest.json"]) | {k: v for k, v in changes.items() if not isinstance(v, bytes)}
+    members["manifest.json"] = json.dumps(manifest).encode()
+    members |= {k: v for k, v in changes.items() if isinstance(v, bytes)}
+    with tarfile.open(path, "w") as tar:
+        for name, text in members.items():
+            item = tarfile.TarInfo(name)
+            item.size = len(text)
+            tar.addfile(item, io.BytesIO(text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": 2}, "has format 2, this labctl reads 1"),
+        ({"machine": "sparc"}, f"is of the architecture sparc, this is {platform.machine()}"),
+        ({"novalab": "9.9"}, "is of novalab 9.9"),
+        ({"engine": "docker"}, "was written by docker, the engine here is podman"),
+        ({"images": {"compute_nodes": "localhost/old:1"}}, "no nodes from localhost/old:1"),
+        ({"lab/lab.yaml": b"name: evil"}, "is damaged: lab/lab.yaml is not what was written"),
+        ({"unknown": 1}, "is no archive of a lab"),
+        ({"members": {}}, "is no archive of a lab: members are missing"),
+    ],
+)
+def test_archives_that_are_refused(exported: Path, there: LabPaths, changes: dict[str, object], said: str) -> None:
+    rewrite(exported, **changes)
+    with pytest.raises(BadInput, match=said):
+        transfer.check_import(there, exported)
+    assert list(there.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", [0, 100, 0.4, 0.5])
+def test_a_file_that_ends_early(exported: Path, there: LabPaths, part: float) -> None:
+    text = exported.read_bytes()
+    exported.write_bytes(text[: int(part if part >= 1 else part * len(text))])
+    with pytest.raises(BadInput, match="damaged"):
+        transfer.check_import(there, exported)
+    with pytest.raises(BadInput, match="No such file"):
+        transfer.check_import(there, exported.with_name("none"))
+
+
+def test_a_lab_yaml_that_is_there(exported: Path, there: LabPaths) -> None:
+    """It makes another lab of the packages, and of finished nodes nothing."""
+    there.lab_yaml.write_text("name: mine", encoding="utf-8")
+    assert transfer.check_import(there, exported)[1].name == "mine"
+    rewrite(exported, finished=True)
+    with pytest.raises(BadInput, match="says something else than the archive"):
+        transfer.check_import(there, exported)
+
+
+def test_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> None:
+    there.make_state()
+    there.made.write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"There is a lab in .* already"):
+        transfer.check_import(there, exported)
+
+
+@pytest.mark.parametrize(
+    ("keys", "file", "with_secrets", "said"),
+    [
+        ({"provider": "libvirt"}, "file", False, "provider is libvirt"),
+        ({}, "there", False, "is there already"),
+        ({}, "nowhere/file", False, "its directory is not there"),
+        ({}, "file", True, "controller is not created"),
+        ({"images": [{"name": "own", "path": "own.img"}]}, "file", False, r"images of its own \(own\)"),
+    ],
+)
+def test_exports_that_are_refused(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    there: LabPaths,
+    keys: dict[str, Any],
+    file: str,
+    with_secrets: bool,
+    said: str,
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        transfer.check_export(make_lab(**keys), paths, there.directory.parent / file, with_secrets=with_secrets)
+    assert engine.loaded == []
+
+
+def test_missing_programs(exported: Path, there: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(BadInput, match=r"is not there, and .* needs it"):
+        transfer.check_import(there, exported)

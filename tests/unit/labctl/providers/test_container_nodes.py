@@ -1,0 +1,189 @@
+"""How containers and Vagrant's memory of them are brought together, and what is removed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from labctl.errors import LabError
+from labctl.lifecycle import scale_down
+from labctl.providers import container_nodes, vagrant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.lab.model import Lab
+    from labctl.lab.paths import LabPaths
+    from labctl.providers.vagrant import Machines
+
+
+GONE = 2**22 + 1  # more than a process number can be, proc(5)
+
+
+LOST = {"running lost": {"Pid": GONE, "ConmonPid": GONE}, "stopping lost": {"Pid": GONE, "ConmonPid": GONE}}
+
+
+class FakeEngine:
+    """Containers as (id, name, state, directory). `stop` changes the state of all to stopped, if that is not None."""
+
+    stopped: str | None = None
+
+    def __init__(self, *containers: tuple[str, str, str, str]) -> None:
+        self.containers = containers
+        self.done: list[str] = []
+
+    def run(self, *arguments: str) -> str:
+        if arguments[0] == "ps":
+            return "\n".join(container[0] for container in self.containers)
+        if arguments[:2] == ("container", "inspect"):
+            return json.dumps(
+                [
+                    {
+                        "Id": id_,
+                        "Name": name,
+                        "State": {"Status": state.removesuffix(" lost"), **LOST.get(state, {})},
+                        "Config": {"Labels": {"novalab.directory": directory}},
+                    }
+                    for id_, name, state, directory in self.containers
+                ]
+            )
+        self.done.append(" ".join(arguments))
+        if arguments[0] == "stop" and self.stopped is not None:
+            self.containers = tuple((id_, name, self.stopped, owner) for id_, name, _, owner in self.containers)
+        return ""
+
+
+def note(paths: LabPaths, node: str, identity: str) -> None:
+    """As Vagrant remembers a machine."""
+    directory = vagrant.machine_directory(paths, node, "docker")
+    directory.mkdir(parents=True)
+    (directory / "id").write_text(identity, encoding="utf-8")
+
+
+REMOVE = "rm --force --volumes"
+
+
+@pytest.mark.parametrize(
+    ("state", "identity", "done", "remembered", "running"),
+    [
+        ("running", "1", [], "1", True),
+        ("exited", "1", [], "1", False),
+        ("stopped", "1", [], "1", False),
+        ("paused", "1", ["unpause 1"], "1", True),
+        # Vagrant notes the id after the start.
+        ("running", None, [f"{REMOVE} 1"], None, False),
+        ("running", "preparing", [f"{REMOVE} 1"], None, False),
+        ("created", "1", [f"{REMOVE} 1"], None, False),
+        ("dead", "1", [f"{REMOVE} 1"], None, False),
+        ("paused", "preparing", ["unpause 1", f"{REMOVE} 1"], None, False),
+        (None, "1", [], None, False),
+        (None, None, [], None, False),
+    ],
+)
+def test_recover(
+    paths: LabPaths,
+    make_lab: Callable[..., Lab],
+    state: str | None,
+    identity: str | None,
+    done: list[str],
+    remembered: str | None,
+    running: bool,
+) -> None:
+    mine = str(paths.directory)
+    sound = [("2", "novalab-lab-controller", "running", mine), ("3", "novalab-lab-compute2", "running", mine)]
+    engine = FakeEngine(*sound, *([("1", "novalab-lab-compute1", state, mine)] if state else []))
+    note(paths, "controller", "2")
+    note(paths, "compute2", "3")
+    if identity is not None:
+        note(paths, "compute1", identity)
+    said: list[str] = []
+    assert container_nodes.recover(make_lab(), paths, engine, said.append) == ([] if running else ["compute1"])
+    assert engine.done == done
+    assert vagrant.machine_id(paths, "compute1", "docker") == remembered
+    assert (vagrant.machine_id(paths, "controller", "docker"), len(said)) == ("2", len(done))
+
+
+@pytest.mark.parametrize(("after", "idle"), [("exited", ["compute1", "controller"]), ("stopping lost", None)])
+def test_recover_what_podman_has_lost(
+    paths: LabPaths, make_lab: Callable[..., Lab], after: str, idle: list[str] | None
+) -> None:
+    """Nothing is thrown away: a lost container is stopped, and started again by those who start what is idle."""
+    mine = str(paths.directory)
+    engine = FakeEngine(
+        ("1", "novalab-lab-controller", "running lost", mine), ("2", "novalab-lab-compute1", "running lost", mine)
+    )
+    engine.stopped = after
+    note(paths, "controller", "1")
+    note(paths, "compute1", "2")
+    lab = make_lab(computes=1)
+    if idle is None:
+        with pytest.raises(LabError, match="novalab-lab-compute1, novalab-lab-controller"):
+            container_nodes.recover(lab, paths, engine, lambda _: None)
+    else:
+        assert sorted(container_nodes.recover(lab, paths, engine, lambda _: None)) == idle
+    assert engine.done == ["stop --time 0 2", "stop --time 0 1"]
+
+
+def test_remove_what_podman_has_lost(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    engine = FakeEngine(("1", "novalab-lab-controller", "running lost", str(paths.directory)))
+    assert container_nodes.remove(make_lab(), paths, None, engine, lambda _: None) == ["novalab-lab-controller"]
+    assert engine.done == [f"{REMOVE} 1"]
+
+
+def test_remove_what_ends_meanwhile(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    class Ending(FakeEngine):
+        def run(self, *arguments: str) -> str:
+            said = super().run(*arguments)
+            if arguments[0] == "kill":
+                raise LabError("container state improper: stopped")
+            return said
+
+    engine = Ending(("1", "novalab-lab-controller", "running", str(paths.directory)))
+    assert container_nodes.remove(make_lab(), paths, None, engine, lambda _: None) == ["novalab-lab-controller"]
+    assert engine.done == ["kill 1", f"{REMOVE} 1"]
+
+
+def test_recover_leaves_the_notes_of_a_vagrant_that_runs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    engine = FakeEngine(("1", "novalab-lab-compute1", "created", str(paths.directory)))
+    note(paths, "compute1", "preparing")
+    assert container_nodes.recover(make_lab(), paths, engine, lambda _: None, inside=True) == [
+        "controller",
+        "compute1",
+        "compute2",
+    ]
+    assert engine.done == [f"{REMOVE} 1"]
+    assert vagrant.machine_id(paths, "compute1", "docker") == "preparing"
+
+
+def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
+    paths: LabPaths, make_lab: Callable[..., Lab]
+) -> None:
+    mine = str(paths.directory)
+    engine = FakeEngine(
+        ("1", "novalab-lab-compute9", "running", mine),
+        ("2", "novalab-lab-controller", "exited", mine),
+        ("3", "novalab-lab-2-controller", "running", "/other"),
+    )
+    note(paths, "compute9", "1")
+    removed = container_nodes.remove(make_lab(), paths, None, engine, lambda _: None)
+    assert removed == ["novalab-lab-compute9", "novalab-lab-controller"]
+    assert engine.done == ["kill 1", f"{REMOVE} 1 2"]
+    assert not paths.dotfile.exists()
+
+
+@pytest.mark.parametrize("state", ["running", "exited", None])
+def test_one_node_leaves(paths: LabPaths, make_lab: Callable[..., Lab], state: str | None) -> None:
+    """Also when its container is gone already; the others and their notes stay."""
+    mine = str(paths.directory)
+    there = [("3", "novalab-lab-compute3", state, mine)] if state else []
+    engine = FakeEngine(("1", "novalab-lab-compute1", "running", mine), *there)
+    note(paths, "compute1", "1")
+    note(paths, "compute3", "3")
+    (node,) = scale_down.find(make_lab(), ["controller", "compute1", "compute3"])
+    assert str(node.address) == "192.168.56.23"
+    container_nodes.remove_one(make_lab(), node, paths, cast("Machines", None), engine)
+    assert engine.done == [*(["kill 3"] if state == "running" else []), *([f"{REMOVE} 3"] if state else [])]
+    assert not (paths.dotfile / "machines" / "compute3").exists()
+    assert vagrant.machine_id(paths, "compute1", "docker") == "1"

@@ -1,0 +1,137 @@
+"""What Podman and Docker Engine say of a lab's network and containers."""
+
+from __future__ import annotations
+
+import json
+import os
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import LabError
+from labctl.providers import containers
+from labctl.providers.containers import Container, OwnNetwork
+
+if TYPE_CHECKING:
+    from labctl.lab.paths import LabPaths
+
+DEFAULT = IPv4Network("192.168.56.0/24")
+
+
+class FakeEngine:
+    """Answers as an engine's command line, by the first words of a command."""
+
+    def __init__(self, answers: dict[tuple[str, ...], str]) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, ...]] = []
+
+    def run(self, *arguments: str) -> str:
+        self.calls.append(arguments)
+        return next(text for words, text in self.answers.items() if arguments[: len(words)] == words)
+
+
+PODMAN = {
+    "name": "novalab-lab",
+    "id": "0" * 64,
+    "driver": "bridge",
+    "network_interface": "podman1",
+    "subnets": [{"subnet": "fd00::/64"}, {"subnet": "192.168.56.0/24", "gateway": "192.168.56.1"}],
+    "labels": {"novalab.directory": "/labs/one"},
+}
+DOCKER = {
+    "Name": "novalab-lab",
+    "Id": "abcdef0123456789" * 4,
+    "Driver": "bridge",
+    "IPAM": {"Driver": "default", "Config": [{"Subnet": "192.168.56.0/24", "Gateway": "192.168.56.1"}]},
+    "Labels": {"novalab.directory": "/labs/one"},
+}
+
+
+@pytest.mark.parametrize(
+    ("item", "subnet", "interface", "directory"),
+    [
+        (PODMAN, DEFAULT, "podman1", "/labs/one"),
+        (DOCKER, DEFAULT, "br-abcdef012345", "/labs/one"),
+        ({**DOCKER, "IPAM": {"Config": None}, "Labels": None}, None, "br-abcdef012345", None),
+        ({"name": "novalab-lab"}, None, None, None),
+    ],
+)
+def test_inspected_network(
+    item: dict[str, object], subnet: IPv4Network | None, interface: str | None, directory: str | None
+) -> None:
+    engine = FakeEngine({("network", "ls"): "podman\nnovalab-lab\n", ("network", "inspect"): json.dumps([item])})
+    assert containers.network(engine, "novalab-lab") == OwnNetwork("novalab-lab", subnet, interface, directory)
+
+
+def test_a_network_that_is_not_there() -> None:
+    item = {**PODMAN, "name": "novalab-lab2"}
+    engine = FakeEngine({("network", "ls"): "novalab-lab2\n", ("network", "inspect"): json.dumps([item])})
+    assert containers.network(engine, "novalab-lab") is None
+
+
+def test_a_network_that_goes_away_meanwhile() -> None:
+    class Engine(FakeEngine):
+        def run(self, *arguments: str) -> str:
+            said = super().run(*arguments)
+            if "gone" in arguments:
+                self.answers[("network", "ls")] = "novalab-lab\n"
+                raise LabError("no such network: gone")
+            return said
+
+    engine = Engine({("network", "ls"): "novalab-lab\ngone\n", ("network", "inspect"): json.dumps([PODMAN])})
+    assert [network.name for network in containers.networks(engine)] == ["novalab-lab"]
+    assert engine.calls.count(("network", "inspect", "novalab-lab")) == 1
+
+
+def test_networks_that_cannot_be_looked_at() -> None:
+    class Engine(FakeEngine):
+        def run(self, *arguments: str) -> str:
+            if arguments[1] == "inspect":
+                raise LabError("the engine is broken")
+            return super().run(*arguments)
+
+    with pytest.raises(LabError, match="the engine is broken"):
+        containers.networks(Engine({("network", "ls"): "novalab-lab\n"}))
+
+
+def test_inspected_containers(paths: LabPaths) -> None:
+    mine = {"novalab.directory": str(paths.directory)}
+    items = [
+        {"Id": "b", "Name": "/novalab-lab-controller", "State": {"Status": "running"}, "Config": {"Labels": mine}},
+        {"Id": "a", "Name": "novalab-lab-compute1", "State": {"Status": "Exited"}, "Config": {"Labels": None}},
+    ]
+    engine = FakeEngine({("ps",): "b\na\n", ("container", "inspect"): json.dumps(items)})
+    assert containers.find(engine, prefix="novalab-lab", paths=paths) == [
+        Container("a", "novalab-lab-compute1", "exited", None),
+        Container("b", "novalab-lab-controller", "running", str(paths.directory)),
+    ]
+    assert engine.calls[-1] == ("container", "inspect", "a", "b")
+
+
+GONE = 2**22 + 1  # more than a process number can be, proc(5)
+
+
+@pytest.mark.parametrize(
+    ("said", "processes", "state"),
+    [
+        ("running", (GONE, GONE), containers.LOST),
+        ("paused", (GONE, GONE), containers.LOST),
+        ("stopping", (GONE, GONE), containers.LOST),
+        # conmon is about to tell Podman; or it was killed alone.
+        ("running", (GONE, os.getpid()), "running"),
+        ("running", (os.getpid(), GONE), "running"),
+        ("exited", (0, GONE), "exited"),
+        # Docker Engine names no conmon, and may be on another machine.
+        ("running", (GONE, None), "running"),
+    ],
+)
+def test_what_podman_has_lost(paths: LabPaths, said: str, processes: tuple[int, int | None], state: str) -> None:
+    marks = {key: value for key, value in zip(("Pid", "ConmonPid"), processes, strict=True) if value is not None}
+    item = {"Id": "a", "Name": "novalab-lab-controller", "State": {"Status": said, **marks}, "Config": {}}
+    engine = FakeEngine({("ps",): "a\n", ("container", "inspect"): json.dumps([item])})
+    assert [item.state for item in containers.find(engine, prefix="novalab-lab", paths=paths)] == [state]
+
+
+def test_no_containers(paths: LabPaths) -> None:
+    assert containers.find(FakeEngine({("ps",): "\n"}), prefix="novalab-lab", paths=paths) == []

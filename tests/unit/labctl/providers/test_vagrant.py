@@ -1,0 +1,71 @@
+"""What passes is tried again, everything else is told at once."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import LabError
+from labctl.providers import vagrant
+from labctl.ui.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.lab.model import Lab
+    from labctl.lab.paths import LabPaths
+
+GONE = 'Stderr: Error: inspecting object: no such object: "b4da0757af64"\n'
+LOCKED = (
+    "An action 'up' was attempted on the machine 'controller',\nbut another process is already executing an action\n"
+)
+
+
+@pytest.fixture
+def machines(make_lab: "Callable[..., Lab]", paths: "LabPaths", monkeypatch: pytest.MonkeyPatch) -> vagrant.Machines:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    return vagrant.Machines(make_lab(), paths, {}, lambda _: None)
+
+
+def test_what_vagrant_says_of_a_node_is_shown(tmp_path: "Path") -> None:
+    log = tmp_path / "log"
+    with Progress(log) as progress, progress.step("Nodes") as step:
+        report = vagrant.watched(step)
+        for line in ("Bringing machine 'compute1' up", "==> compute1: Creating the container...", "==> compute1:"):
+            report(line)
+        nodes = step.view(0.0, None).nodes
+    assert {name: node.activity for name, node in nodes.items()} == {"compute1": "Creating the container..."}
+    assert "Nodes: Bringing machine 'compute1' up" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("output", [GONE, LOCKED])
+def test_what_passes(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    answers = [output, None]
+    monkeypatch.setattr(machines, "_attempt", lambda _: answers.pop(0))
+    machines.up(["compute3"])
+    assert answers == []
+
+
+def test_nodes_are_named(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a node which is about to leave is neither started nor asked for."""
+    asked: list[object] = []
+
+    class Vagrant:
+        def up(self, **arguments: object) -> None:
+            asked.append(arguments["vm_name"])
+
+        def ssh_config(self, **arguments: object) -> str:
+            asked.append(arguments["vm_name"])
+            return ""
+
+    monkeypatch.setattr(machines, "_attempt", lambda action: action(Vagrant()))
+    machines.up(["compute3", "compute4"])
+    machines.ssh_hosts()
+    assert asked == ["/^(compute3|compute4)$/", "/^(controller|compute1|compute2)$/"]
+
+
+def test_what_stays(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "_attempt", lambda _: "==> controller: Creating\nno space left on device\n")
+    with pytest.raises(LabError, match="vagrant up failed:\nno space left on device"):
+        machines.up(["compute3"])
