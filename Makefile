@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs bench molecule clean ruff mypy yamllint ansible-lint unit
+.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs bench molecule clean ruff mypy imports yamllint ansible-lint unit
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,7 +40,7 @@ destroy: setup ## Remove the lab, keep the images
 	@$(BIN)/labctl destroy
 
 check: setup-dev ## Linters, types and unit tests: no root, no lab, under a minute
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy ruff yamllint unit
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy imports ruff yamllint unit
 
 test: check sanity ## Everything: `make check`, `make sanity`, `make molecule`, then the tests on images and on a real lab
 	@$(MAKE) --no-print-directory molecule
@@ -74,6 +74,9 @@ ruff: setup-dev
 
 mypy: setup-dev
 	$(BIN)/mypy
+
+imports: setup-dev
+	$(BIN)/lint-imports --no-cache --no-logo
 
 yamllint: setup-dev
 	$(BIN)/yamllint --strict .

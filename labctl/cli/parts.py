@@ -8,6 +8,7 @@ import typer
 
 from labctl.cli.app import app, load, working
 from labctl.errors import BadInput
+from labctl.remote import access
 
 image = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(image, name="image", help="The images that nodes in containers start from.")
@@ -33,7 +34,7 @@ def inventory(
     else:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         try:
-            hosts = inventory_file.from_json(text)
+            hosts = access.from_json(text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"{source}: expected JSON with host, port, user and key by node, found {error!r}") from error
     paths.make_state()

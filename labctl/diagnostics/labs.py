@@ -5,24 +5,22 @@ import json
 import os
 import re
 import shlex
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from labctl.errors import BadInput, LabError
+from labctl.errors import BadInput
 from labctl.lab import records, registry
 from labctl.lab.paths import LabPaths
 from labctl.lab.registry import Entry
 from labctl.providers import containers
 from labctl.providers.containers import Container, OwnNetwork
-from labctl.providers.engine import Engine, Kind, find
+from labctl.providers.engine import engines
 
 _CONTAINER = re.compile(r"novalab-(?P<lab>.+)-(?:controller|compute\d+)")
 _NETWORK = re.compile(r"novalab-(?P<lab>.+)")
-_KINDS: tuple[Kind, ...] = ("podman", "docker")
 # What engines and providers call a node that is switched off.
 _STOPPED = ("exited", "stopped", "poweroff", "shutoff")
 
@@ -152,16 +150,3 @@ def directory_of(name: str) -> Path:
     if len(places) > 1:
         raise BadInput(f"There are {len(places)} labs {name!r}", f"Take one with -C: {', '.join(places)}")
     return Path(places[0])
-
-
-@contextlib.contextmanager
-def engines() -> Iterator[list[Engine]]:
-    """Every engine that works, without a trace in any lab's directory."""
-    with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
-        working: list[Engine] = []
-        for kind in _KINDS:
-            with contextlib.suppress(LabError):
-                paths = LabPaths(Path(directory, kind))
-                paths.directory.mkdir()
-                working.append(find(kind, paths))
-        yield working

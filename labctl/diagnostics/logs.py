@@ -16,7 +16,8 @@ from labctl.errors import BadInput, LabError
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.providers import node_state
-from labctl.remote import programs, ssh
+from labctl.remote import nodes, programs, ssh
+from labctl.remote.nodes import ask
 from labctl.ui import text
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def moment(words: str, now: float) -> float:
 def read(lab: Lab, paths: LabPaths, wanted: Wanted) -> tuple[list[Line], dict[str, str]]:
     """The lines that there are, in their order, and why nodes tell none. Raises LabError when none can be asked."""
     running, problems = _running(lab, paths, wanted)
-    answers = node_state.ask(
+    answers = ask(
         lab, paths, running, "logs", lambda node: _arguments(lab, node, wanted, follow=False), timeout=_TIMEOUT
     )
     problems |= {name: answer.problem for name, answer in answers.items() if not answer.ok}
@@ -134,7 +135,7 @@ def follow(lab: Lab, paths: LabPaths, wanted: Wanted, problems: dict[str, str]) 
     """
     running, resting = _running(lab, paths, wanted)
     problems |= resting
-    reach = node_state.hosts(lab, paths, [node.name for node in running])
+    reach = nodes.hosts(lab, paths, [node.name for node in running])
     lines: queue.Queue[Line | str] = queue.Queue()
     processes: dict[str, subprocess.Popen[str]] = {}
     try:

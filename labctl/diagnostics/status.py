@@ -16,6 +16,7 @@ from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.providers import node_state
 from labctl.providers.node_state import NodeState
+from labctl.remote.nodes import ask
 from labctl.remote.ssh import Answer
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ def look(lab: Lab, paths: LabPaths) -> Document:
     cloud = _start(lambda: _cloud(lab, paths)) if paths.clouds_yaml.is_file() else None
     states = node_state.states(lab, paths)
     running = [node for node in lab.nodes if states[node.name].running]
-    answers = node_state.ask(lab, paths, running, "state", lambda node: _wanted(lab, node), timeout=TIMEOUT)
+    answers = ask(lab, paths, running, "state", lambda node: _wanted(lab, node), timeout=TIMEOUT)
     nodes = [_node(node, states[node.name], answers.get(node.name)) for node in lab.nodes]
     lists: Document = {"services": None, "agents": None, "servers": None}
     problems = sorted({state.problem for state in states.values() if state.problem})

@@ -23,6 +23,7 @@ from labctl.lab import yaml_reader
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.providers import node_state
+from labctl.remote.nodes import ask
 from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
 
@@ -108,7 +109,7 @@ def make(lab: Lab, paths: LabPaths, path: Path, progress: Progress) -> dict[str,
     with progress.step("Nodes") as step:
         document = status.look(lab, paths)
         running = [node for node in lab.nodes if _state(document, node) == node_state.RUNNING]
-        answers = node_state.ask(lab, paths, running, "collect", lambda node: _wanted(lab, node), timeout=_TIMEOUT)
+        answers = ask(lab, paths, running, "collect", lambda node: _wanted(lab, node), timeout=_TIMEOUT)
         for node in lab.nodes:
             if node not in running or not answers[node.name].ok:
                 step.note(f"nothing from {node.name}")

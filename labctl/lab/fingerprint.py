@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from labctl.files import write_private
 from labctl.lab import records
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
-from labctl.lab.secrets import write_private
 
 VARIABLE = "LABCTL_WHOLE"  # where site.yaml and playbooks/unchanged.yaml find the token
 _SOFTWARE = ("novalab", "ansible-core", "ansible", "openstacksdk")

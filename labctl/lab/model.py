@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from labctl.errors import BadInput
-from labctl.lab import schema, yaml_reader
+from labctl.lab import schema, validation, yaml_reader
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import Image, Networking, Provider, Release
 
@@ -152,7 +152,7 @@ def load(paths: LabPaths, *, platform: str = sys.platform) -> Lab:
     if not paths.directory.is_dir():
         raise BadInput(f"{paths.directory} is not a directory", "Make it first, or name another with -C.")
     chosen = yaml_reader.read(paths.lab_yaml)
-    file, mistakes = schema.check(chosen, platform=platform)
+    file, mistakes = validation.check(chosen, platform=platform)
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "\n".join(f"  {mistake}" for mistake in mistakes)

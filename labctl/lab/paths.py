@@ -165,8 +165,3 @@ def lab_directory(option: Path | None) -> Path:
     if option is not None:
         return option
     return Path(os.environ.get("LABCTL_DIR") or Path.cwd())
-
-
-def cache_directory() -> Path:
-    """Where labctl keeps what it knows of this machine, for all labs of a user (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "novalab"

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from labctl.files import write_private
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
-from labctl.lab.secrets import write_private
 
 FIXED = ("name", "release", "provider", "network", "networking", "guest_network")
 

@@ -14,8 +14,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labctl.files import write_private
 from labctl.lab.paths import LabPaths
-from labctl.lab.secrets import write_private
 
 if TYPE_CHECKING:
     from labctl.lab.model import Lab

@@ -1,13 +1,12 @@
 """The passwords of a lab: one for each purpose, made once, kept in one file that only its owner can read."""
 
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from labctl.errors import LabError
+from labctl.files import write_private
 from labctl.lab.paths import LabPaths
 
 NAMES = (
@@ -58,21 +57,6 @@ def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
     paths.make_state()
     write_private(paths.secrets, json.dumps(wanted, indent=2) + "\n")
     return True
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 as a whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _remedy(path: Path) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from labctl.errors import BadInput
+from labctl.files import write_private
 from labctl.lab import model
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
-from labctl.lab.secrets import write_private
 
 # A part of an image's name for both engines, and a name for Vagrant.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from labctl.diagnostics import labs
 from labctl.errors import BadInput
 from labctl.lab import model
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import LabFile
 from labctl.lifecycle import conflicts, neighbours
+from labctl.providers import engine
 
 _TEMPLATE = Path(__file__).parent / "lab.yaml"
 
@@ -54,5 +54,5 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 
 def _problems(lab: Lab, paths: LabPaths) -> list[conflicts.Problem]:
-    with labs.engines() as working:
+    with engine.engines() as working:
         return conflicts.problems(lab, paths, **neighbours.around(lab, paths, working))

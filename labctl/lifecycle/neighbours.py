@@ -6,7 +6,7 @@ from labctl.lab import registry
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle import conflicts
-from labctl.providers import containers
+from labctl.providers import containers, host_networks
 from labctl.providers.engine import Engine
 
 
@@ -15,8 +15,8 @@ def around(lab: Lab, paths: LabPaths, engines: Iterable[Engine]) -> conflicts.Ar
     working = list(engines)
     known = [item for engine in working for item in engine.networks()]
     return conflicts.Around(
-        host=conflicts.of_host(),
-        engine=list(conflicts.of_engine([(item.name, item.subnet) for item in known], lab.network_name)),
+        host=host_networks.of_host(),
+        engine=list(host_networks.of_engine([(item.name, item.subnet) for item in known], lab.network_name)),
         own=next((item for item in known if item.name == lab.network_name), None),
         containers=[
             container

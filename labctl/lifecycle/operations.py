@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from labctl.ansible import inventory, playbook
-from labctl.ansible.inventory import SshHost
 from labctl.errors import BadInput, LabError
 from labctl.lab import fingerprint, image_files, records, registry, secrets, snapshot_store, ssh_key
 from labctl.lab.model import Lab, Node
@@ -25,6 +24,8 @@ from labctl.lifecycle.plan import Plan
 from labctl.providers import container_nodes, containers, host_packages, image_overrides, node_images, snapshot_images
 from labctl.providers.engine import Engine, find
 from labctl.providers.vagrant import Machines, watched
+from labctl.remote import access, ssh
+from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress
 
 SERVICE_LIST = "source admin-openrc && openstack compute service list"
@@ -162,10 +163,10 @@ def up(lab: Lab, paths: LabPaths, progress: Progress, plan: Plan, *, all_of_it: 
             machines.up(ground.idle)
         else:
             step.note("all nodes run")
-        hosts = inventory.of_containers(lab, paths) if ground.engine else machines.ssh_hosts()
+        hosts = access.of_containers(lab, paths) if ground.engine else machines.ssh_hosts()
         if not plan.leaving:
             inventory.write(lab, paths, hosts)
-        inventory.wait_for_ssh(hosts)
+        ssh.wait_for_ssh(hosts)
     differences: tuple[str, ...] = ()
     if (token := fingerprint.token(lab, paths)) is not None:
         try:
@@ -305,7 +306,7 @@ def describe(lab: Lab, paths: LabPaths) -> dict[str, Any]:
 
 def _describe(node: Node, lab: Lab, paths: LabPaths, engine: Engine | None) -> dict[str, Any]:
     result = {**node.model_dump(mode="json"), "container": lab.container(node), "image": "none", "create_args": []}
-    result["ssh"] = asdict(inventory.of_container(node, paths)) if lab.provider == "docker" else None
+    result["ssh"] = asdict(access.of_container(node, paths)) if lab.provider == "docker" else None
     if engine is not None:
         arguments = engine.node_arguments(lab.network_name, node.address, paths.ssh_public_key)
         result["image"] = image_overrides.reference(lab, paths, engine, node)
@@ -318,7 +319,7 @@ def ssh_hosts(lab: Lab, paths: LabPaths, *wanted: str) -> dict[str, SshHost]:
 
     wanted has the names of those that are needed, by default all.
     """
-    noted = inventory.known(paths)
+    noted = access.known(paths)
     if all(name in noted for name in wanted or [node.name for node in lab.nodes]):
         return noted
     engine = engine_of(lab, paths)

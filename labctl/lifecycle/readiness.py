@@ -7,7 +7,7 @@ from labctl.ansible import group_vars
 from labctl.errors import LabError
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
-from labctl.providers import node_state
+from labctl.remote.nodes import ask
 
 _TIMEOUT = 120  # seconds, for the conductor and again for everything else; a busy machine takes half of it
 
@@ -37,6 +37,6 @@ def _ask(lab: Lab, paths: LabPaths, services: Mapping[str, Sequence[str]], since
         "network": lab.networking == "neutron",
     }
     name = lab.controller.name
-    answer = node_state.ask(lab, paths, [lab.controller], "reports", lambda _: arguments, timeout=_TIMEOUT + 30)[name]
+    answer = ask(lab, paths, [lab.controller], "reports", lambda _: arguments, timeout=_TIMEOUT + 30)[name]
     if not answer.ok:
         raise LabError(f"{problem}: {answer.problem}", "`labctl verify` says more; the nodes' journals say why.")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from labctl.ansible import inventory, playbook
-from labctl.ansible.inventory import SshHost
 from labctl.ansible.playbook import PlaybookResult
 from labctl.errors import LabError
 from labctl.lab import fingerprint, records, secrets
@@ -14,6 +13,8 @@ from labctl.lifecycle.plan import Plan
 from labctl.providers import container_nodes, containers, vagrant
 from labctl.providers.engine import Engine
 from labctl.providers.vagrant import Machines
+from labctl.remote import access
+from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress
 
 
@@ -110,7 +111,7 @@ def _remove(
     hosts: Mapping[str, SshHost],
 ) -> None:
     states = _states(lab, paths, engine)
-    known = inventory.of_containers(lab.with_nodes(going), paths) if engine else inventory.known(paths)
+    known = access.of_containers(lab.with_nodes(going), paths) if engine else access.known(paths)
     alive = {name: host for name, host in known.items() if states.get(name) in ("running", "known")}
     scale_down.leave(lab, going, {**alive, **hosts}, paths, progress, evict=due.evict)
     with progress.step("Nodes that leave") as step:

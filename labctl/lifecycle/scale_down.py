@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from labctl.ansible import inventory, playbook
-from labctl.ansible.inventory import SshHost
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import COMPUTE_OFFSET
+from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress
 
 _COMPUTE = re.compile(r"compute([1-9][0-9]*)")

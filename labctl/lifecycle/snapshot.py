@@ -20,6 +20,7 @@ from labctl.providers import containers, image_overrides, inotify_limit, snapsho
 from labctl.providers.containers import Container
 from labctl.providers.engine import Engine
 from labctl.providers.vagrant import Machines
+from labctl.remote import access, ssh
 from labctl.ui.progress import Progress, Step
 
 
@@ -134,19 +135,19 @@ def bring_up(engine: Engine, lab: Lab, paths: LabPaths, images: Mapping[str, str
     records.remember(paths, lab, engine.kind)
     image_overrides.note(paths, images)
     engine.ensure_network(lab.network_name, lab.network, labels=containers.marks(paths))
-    hosts = inventory.of_containers(lab, paths)
+    hosts = access.of_containers(lab, paths)
     inventory.write(lab, paths, hosts)
     with progress.step("Nodes") as step:
         Machines(lab, paths, engine.environment, step.detail).up([node.name for node in lab.nodes])
         _hold_computes(engine, lab, paths)
     with progress.step("Conductor"):
         try:
-            inventory.wait_for_ssh({lab.controller.name: hosts[lab.controller.name]})
+            ssh.wait_for_ssh({lab.controller.name: hosts[lab.controller.name]})
             readiness.wait_for_conductor(lab, paths)
         finally:
             pause.release(engine, pause.own(engine, lab, paths))
     with progress.step("Computes"):
-        inventory.wait_for_ssh(hosts)
+        ssh.wait_for_ssh(hosts)
     return since
 
 

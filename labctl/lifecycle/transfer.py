@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from labctl.errors import BadInput, LabError
+from labctl.files import write_private
 from labctl.lab import image_files, model, snapshot_store
 from labctl.lab.model import Group, Lab
 from labctl.lab.paths import LabPaths
-from labctl.lab.secrets import write_private
 from labctl.lab.yaml_reader import read
 from labctl.lifecycle import archive, operations, pause, readiness
 from labctl.lifecycle import snapshot as snapshots

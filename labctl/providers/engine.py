@@ -1,12 +1,13 @@
 """The container engine that makes the nodes: Podman or Docker Engine, whichever works on this machine."""
 
+import contextlib
 import os
 import resource
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -234,3 +235,19 @@ def _write(path: Path, text: str, mode: int = 0o600) -> None:
         stream.write(text)
     Path(temporary).chmod(mode)
     Path(temporary).replace(path)
+
+
+_KINDS: tuple[Kind, ...] = ("podman", "docker")
+
+
+@contextlib.contextmanager
+def engines() -> Iterator[list[Engine]]:
+    """Every engine that works, without a trace in any lab's directory."""
+    with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
+        working: list[Engine] = []
+        for kind in _KINDS:
+            with contextlib.suppress(LabError):
+                paths = LabPaths(Path(directory, kind))
+                paths.directory.mkdir()
+                working.append(find(kind, paths))
+        yield working

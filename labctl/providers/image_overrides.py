@@ -7,9 +7,9 @@ that the rest of the lab knows.
 import json
 from collections.abc import Mapping
 
+from labctl.files import write_private
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
-from labctl.lab.secrets import write_private
 from labctl.providers import node_images
 from labctl.providers.engine import Engine
 

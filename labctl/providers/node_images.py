@@ -17,9 +17,9 @@ from typing import Literal
 
 from labctl.ansible import group_vars, playbook
 from labctl.errors import LabError
+from labctl.files import cache_directory, write_private
 from labctl.lab.model import Group, Lab, Release
-from labctl.lab.paths import LabPaths, assets, cache_directory
-from labctl.lab.secrets import write_private
+from labctl.lab.paths import LabPaths, assets
 from labctl.providers import containers, engine
 from labctl.providers.engine import Engine
 from labctl.ui.progress import Progress, Step

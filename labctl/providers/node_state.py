@@ -1,19 +1,15 @@
 """Which nodes of a lab run, and programs on those that do; for verbs that only look, and so neither wait nor fail."""
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from labctl.ansible import inventory
-from labctl.ansible.inventory import SshHost
 from labctl.errors import LabError
-from labctl.lab.model import Lab, Node
+from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.providers import containers
-from labctl.remote import programs, ssh
+from labctl.remote import access
+from labctl.remote.access import SshHost
 
 RUNNING = "running"
 _KNOCK_SECONDS = 1.0
@@ -78,7 +74,7 @@ def _of_containers(lab: Lab, paths: LabPaths) -> dict[str, NodeState]:
 def _of_machines(lab: Lab, paths: LabPaths) -> dict[str, NodeState]:
     if not (paths.dotfile / "machines").is_dir():
         return {node.name: NodeState("not_created") for node in lab.nodes}
-    noted = inventory.known(paths)
+    noted = access.known(paths)
     if all(node.name in noted and _knock(noted[node.name]) for node in lab.nodes):
         return {node.name: NodeState(RUNNING) for node in lab.nodes}
     from labctl.providers.vagrant import Machines
@@ -98,38 +94,3 @@ def _knock(host: SshHost) -> bool:
             return True
     except OSError:
         return False
-
-
-def hosts(lab: Lab, paths: LabPaths, names: Iterable[str]) -> dict[str, SshHost]:
-    """How to reach nodes, without asking Vagrant: as it was noted when they came up, else as containers are made."""
-    noted = inventory.known(paths)
-    if lab.provider == "docker":
-        made = {node.name: SshHost(str(node.address), 22, "vagrant", str(paths.ssh_key)) for node in lab.nodes}
-        noted = {**made, **noted}
-    return {name: noted[name] for name in names if name in noted}
-
-
-def ask(
-    lab: Lab,
-    paths: LabPaths,
-    nodes: Iterable[Node],
-    name: str,
-    arguments: Callable[[Node], Mapping[str, Any]],
-    *,
-    timeout: float,
-) -> dict[str, ssh.Answer]:
-    """Run one of remote.programs on nodes, with arguments of its own on each, and return the answers by node.
-
-    A node that does not answer within timeout seconds is an answer with a problem.
-    """
-    wanted = list(nodes)
-    reach = hosts(lab, paths, [node.name for node in wanted])
-
-    def one(node: Node) -> ssh.Answer:
-        if node.name not in reach:
-            return ssh.Answer("", f"how to reach it is not noted in {paths.ssh_hosts}: run `labctl up`")
-        program = programs.program(name, dict(arguments(node)))
-        return ssh.run({node.name: reach[node.name]}, program, timeout=timeout)[node.name]
-
-    with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        return {node.name: answer for node, answer in zip(wanted, pool.map(one, wanted), strict=True)}

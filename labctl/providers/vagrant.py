@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from labctl.ansible import inventory
-from labctl.ansible.inventory import SshHost
 from labctl.errors import LabError
 from labctl.lab import orphans
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
+from labctl.remote import access
+from labctl.remote.access import SshHost
 from labctl.ui.progress import Step
 
 Report = Callable[[str], None]
@@ -114,7 +114,7 @@ class Machines:
         text: list[str] = []
         nodes = _pattern(node.name for node in self._lab.nodes)
         self._run("vagrant ssh-config", lambda vagrant: text.append(vagrant.ssh_config(vm_name=nodes)))
-        return inventory.from_ssh_config(text[0])
+        return access.from_ssh_config(text[0])
 
     def _run(self, title: str, action: Callable[[Any], Iterator[str] | None]) -> None:
         """Do something with Vagrant, again as long as what hinders it will pass."""

@@ -2,12 +2,15 @@
 
 import contextlib
 import shlex
+import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from labctl.ansible.inventory import SshHost
+from labctl.errors import LabError
+from labctl.remote.access import SshHost
 
 _CONNECT_SECONDS = 10
 _SSH_FAILED = 255  # ssh(1), EXIT STATUS
@@ -73,3 +76,36 @@ def _run(host: SshHost, program: str, command: Sequence[str], timeout: float) ->
         return Answer(done.stdout)
     said = done.stderr.strip() or f"ended with status {done.returncode}"
     return Answer(done.stdout, f"not reached by ssh: {said}" if done.returncode == _SSH_FAILED else said)
+
+
+def wait_for_ssh(hosts: Mapping[str, SshHost], *, timeout: float = 120.0) -> None:
+    """Wait until every node can be logged in to. Raises LabError with the last words of ssh after timeout seconds."""
+    end = time.monotonic() + timeout
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+        problems = list(pool.map(lambda host: _try(host, end), hosts.values()))
+    for (name, host), problem in zip(hosts.items(), problems, strict=True):
+        if problem is not None:
+            raise LabError(
+                f"{name} ({host.host} port {host.port}) does not answer by ssh within {timeout:.0f} s: {problem}",
+                "Look at the node's own log: `vagrant status`, then the journal in it.",
+            )
+
+
+def _try(host: SshHost, end: float) -> str | None:
+    """The banner says that sshd is there, a login that it lets us in: pam_nologin forbids that while a node boots."""
+    while True:
+        try:
+            with socket.create_connection((host.host, host.port), timeout=5) as connection:
+                connection.settimeout(5)
+                connection.recv(4)
+            done = subprocess.run(
+                host.command("-o", "BatchMode=yes", "true"), capture_output=True, text=True, timeout=20, check=False
+            )
+            if done.returncode == 0:
+                return None
+            problem = done.stderr.strip() or f"ssh ended with status {done.returncode}"
+        except (OSError, subprocess.TimeoutExpired) as error:
+            problem = str(error)
+        if time.monotonic() > end:
+            return problem
+        time.sleep(0.2)

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labctl.lab.paths import cache_directory
-from labctl.lab.secrets import write_private
+from labctl.files import cache_directory, write_private
 
 _REMEMBERED = 5  # runs of a step, of which the median is the estimate
 _FASTEST, _SLOWEST = 1 / 3, 3.0  # compared with earlier runs; what is further away is another kind of run

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl.ansible import group_vars, inventory
+from labctl.ansible import group_vars
 from labctl.diagnostics.doctor import host_facts, program
 from labctl.diagnostics.doctor.case import Case
 from labctl.diagnostics.doctor.checks import cloud, files, host, nodes, services
@@ -24,6 +24,7 @@ from labctl.lifecycle import conflicts, neighbours, reconcile
 from labctl.providers import node_state
 from labctl.providers.containers import LOST
 from labctl.providers.engine import Engine, find
+from labctl.remote import access
 from labctl.remote import ssh as remote
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def gather(lab: Lab, paths: LabPaths, tell: Callable[[str], None]) -> Case:
     with _engine(lab) as (engine, problem), ThreadPoolExecutor() as pool:
         states = _states(lab, paths)
         looking = pool.submit(host_facts.gather, lab, paths, engine, problem, *_refusals(lab, paths, engine))
-        known = inventory.known(paths)
+        known = access.known(paths)
         hosts = {
             node.name: known[node.name]
             for node in lab.nodes
@@ -108,7 +109,7 @@ def gather(lab: Lab, paths: LabPaths, tell: Callable[[str], None]) -> Case:
         )
 
 
-def _ask(lab: Lab, name: str, ssh: inventory.SshHost, units: tuple[str, ...]) -> remote.Answer:
+def _ask(lab: Lab, name: str, ssh: access.SshHost, units: tuple[str, ...]) -> remote.Answer:
     """The facts of one node, as it prints them."""
     question = {
         "node": name,

@@ -11,8 +11,9 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 
 from labctl.ansible import inventory
-from labctl.ansible.inventory import SshHost
 from labctl.lab.paths import LabPaths
+from labctl.remote import access
+from labctl.remote.access import SshHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +52,11 @@ def as_ansible_reads(path: Path) -> tuple[dict[str, list[str]], dict[str, Any], 
 
 
 def test_output_of_vagrant() -> None:
-    assert inventory.from_ssh_config(SSH_CONFIG) == HOSTS
+    assert access.from_ssh_config(SSH_CONFIG) == HOSTS
 
 
 def test_containers_are_reached_at_their_own_addresses(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    hosts = inventory.of_containers(make_lab(computes=1), paths)
+    hosts = access.of_containers(make_lab(computes=1), paths)
     assert hosts == {
         "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key)),
         "compute1": SshHost("192.168.56.21", 22, "vagrant", str(paths.ssh_key)),
@@ -64,7 +65,7 @@ def test_containers_are_reached_at_their_own_addresses(paths: LabPaths, make_lab
 
 def test_hand_over_by_the_vagrantfile() -> None:
     text = '{"compute1": {"host": "127.0.0.1", "port": "2222", "user": "root", "key": ""}}'
-    assert inventory.from_json(text) == {"compute1": HOSTS["compute1"]}
+    assert access.from_json(text) == {"compute1": HOSTS["compute1"]}
 
 
 @pytest.mark.parametrize("directory", ["lab", "a 'lab' of \"mine\"", "back\\new # 1;2"])
@@ -106,12 +107,12 @@ def test_write_says_whether_it_changed(paths: LabPaths, make_lab: Callable[..., 
 
 
 def test_what_was_written_is_known(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    assert inventory.known(paths) == {}
+    assert access.known(paths) == {}
     inventory.write(make_lab(), paths, HOSTS)
-    assert inventory.known(paths) == HOSTS
+    assert access.known(paths) == HOSTS
     assert stat.S_IMODE(paths.ssh_hosts.stat().st_mode) == 0o600
     paths.ssh_hosts.write_text('{"controller": []}', encoding="utf-8")
-    assert inventory.known(paths) == {}
+    assert access.known(paths) == {}
 
 
 def test_ssh_command() -> None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.ansible.inventory import SshHost
 from labctl.diagnostics import logs
 from labctl.diagnostics.logs import Line
 from labctl.errors import BadInput, LabError
 from labctl.providers import node_state
 from labctl.providers.node_state import NodeState
 from labctl.remote import programs, ssh
+from labctl.remote.access import SshHost
 from labctl.remote.programs import logs as there
 from labctl.remote.ssh import Answer
 
@@ -208,7 +208,7 @@ def node(
     monkeypatch.setattr(ssh, "PYTHON", (sys.executable, "-I", "-"))
     states = {"controller": NodeState("running"), "compute1": NodeState("stopped")}
     monkeypatch.setattr(node_state, "states", lambda *_: states)
-    monkeypatch.setattr(node_state, "hosts", lambda *_: {"controller": SshHost("here", 22, "vagrant", "/key")})
+    monkeypatch.setattr("labctl.remote.nodes.hosts", lambda *_: {"controller": SshHost("here", 22, "vagrant", "/key")})
     arguments = logs._arguments
 
     def here(*words: Any, follow: bool) -> dict[str, Any]:  # noqa: ANN401 (passed on)
@@ -228,7 +228,7 @@ def test_read(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path, monkeyp
             for n in nodes
         }
 
-    monkeypatch.setattr(node_state, "ask", ask)
+    monkeypatch.setattr("labctl.diagnostics.logs.ask", ask)
     found, problems = logs.read(lab, paths, logs.select(lab, None))
     assert [(line.moment - NOON, line.unit, line.text) for line in found] == [
         (0, "nova-api", "--no-pager"),
@@ -236,7 +236,7 @@ def test_read(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path, monkeyp
     ]
     assert problems == {"compute1": "is stopped"}
     assert found[1].source == str(tmp_path / "nova" / "nova-api.log")
-    monkeypatch.setattr(node_state, "ask", lambda *_, **__: {"controller": Answer("", "no")})
+    monkeypatch.setattr("labctl.diagnostics.logs.ask", lambda *_, **__: {"controller": Answer("", "no")})
     assert logs.read(lab, paths, logs.select(lab, "controller")) == ([], {"controller": "no"})
     with pytest.raises(LabError, match="No node can be asked for its logs: compute1 is stopped"):
         logs.read(lab, paths, logs.select(lab, "compute1"))

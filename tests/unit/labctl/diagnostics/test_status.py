@@ -24,6 +24,7 @@ from labctl.lab import lock
 from labctl.providers import node_state
 from labctl.providers.containers import Container
 from labctl.providers.node_state import NodeState
+from labctl.remote import nodes
 from labctl.remote.ssh import Answer
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def seen(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return {row.name: world["answers"][row.name] for row in nodes}
 
     monkeypatch.setattr(node_state, "states", lambda *_: world["states"])
-    monkeypatch.setattr(node_state, "ask", ask)
+    monkeypatch.setattr("labctl.diagnostics.status.ask", ask)
     monkeypatch.setattr(openstack_api, "connect", connect)
     return world
 
@@ -352,8 +353,8 @@ def test_no_engine(lab: Lab, paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_hosts_without_a_note(lab: Lab, make_lab: Callable[..., Lab], paths: LabPaths) -> None:
-    assert node_state.hosts(lab, paths, ["compute1"])["compute1"].host == "192.168.56.21"
-    assert node_state.hosts(make_lab(provider="libvirt"), paths, ["compute1"]) == {}
+    assert nodes.hosts(lab, paths, ["compute1"])["compute1"].host == "192.168.56.21"
+    assert nodes.hosts(make_lab(provider="libvirt"), paths, ["compute1"]) == {}
 
 
 @pytest.fixture

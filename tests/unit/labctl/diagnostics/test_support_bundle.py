@@ -12,7 +12,6 @@ import pytest
 from labctl.ansible import group_vars
 from labctl.diagnostics import status, support_bundle
 from labctl.errors import BadInput, LabError
-from labctl.providers import node_state
 from labctl.remote.programs import collect
 from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
@@ -52,7 +51,7 @@ def made(
     output = "\n".join(map(json.dumps, rows)) + '\n{"half'
     answers = {"controller": Answer(output), "compute1": Answer("", "no answer within 180 s")}
     monkeypatch.setattr(status, "look", lambda *_: document)
-    monkeypatch.setattr(node_state, "ask", lambda *_, **__: answers)
+    monkeypatch.setattr("labctl.diagnostics.support_bundle.ask", lambda *_, **__: answers)
     path = tmp_path / "bundle.tar.gz"
     with Progress(tmp_path / "log") as progress:
         manifest = support_bundle.make(lab, paths, path, progress)

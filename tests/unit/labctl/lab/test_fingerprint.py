@@ -85,9 +85,9 @@ class Runs:
         self.names: list[str] = []
         self.tokens: list[str] = []
         self.failing: dict[str, PlaybookFailed] = {}
-        monkeypatch.setattr(inventory, "of_containers", lambda *_: {})
+        monkeypatch.setattr("labctl.remote.access.of_containers", lambda *_: {})
         monkeypatch.setattr(inventory, "write", lambda *_: False)
-        monkeypatch.setattr(inventory, "wait_for_ssh", lambda _: None)
+        monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda _: None)
         monkeypatch.setattr(operations, "setup", lambda *_, **__: operations.Ground(object(), ()))  # type: ignore[arg-type]
         monkeypatch.setattr(operations, "service_list", lambda *_: "rows")
         monkeypatch.setattr(playbook, "run", self.run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import BadInput
-from labctl.lab import model, schema, yaml_reader
+from labctl.lab import model, schema, validation, yaml_reader
 from labctl.lab.model import Release
 from labctl.lab.paths import assets
 
@@ -25,7 +25,7 @@ def write(paths: LabPaths, text: str | bytes) -> None:
 
 def mistakes(paths: LabPaths, text: str | bytes) -> list[yaml_reader.Mistake]:
     write(paths, text)
-    return schema.check(yaml_reader.read(paths.lab_yaml))[1]
+    return validation.check(yaml_reader.read(paths.lab_yaml))[1]
 
 
 @pytest.mark.parametrize("text", [None, "", "# only a comment\n", "computes:\nname:\nsecrets:\n"])

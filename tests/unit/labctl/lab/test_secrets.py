@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labctl import files
 from labctl.errors import LabError
 from labctl.lab import secrets
 
@@ -34,7 +35,7 @@ def test_override_wins_and_stays(paths: LabPaths) -> None:
 
 
 def test_what_is_missing_is_added(paths: LabPaths) -> None:
-    secrets.write_private(paths.secrets, json.dumps({"keystone_admin": "old"}))
+    files.write_private(paths.secrets, json.dumps({"keystone_admin": "old"}))
     assert secrets.ensure(paths, {})
     assert secrets.read(paths.secrets)["keystone_admin"] == "old"
     assert set(secrets.read(paths.secrets)) == set(secrets.NAMES)
@@ -51,7 +52,7 @@ def test_only_the_owner_reads(paths: LabPaths) -> None:
 
 @pytest.mark.parametrize("text", ["{", '["a"]', '{"keystone_admin": 1}', '"text"', ""])
 def test_damaged_file(paths: LabPaths, text: str) -> None:
-    secrets.write_private(paths.secrets, text)
+    files.write_private(paths.secrets, text)
     with pytest.raises(LabError, match=r"secrets\.json") as caught:
         secrets.ensure(paths, {})
     assert "labctl destroy" in str(caught.value)
@@ -59,8 +60,8 @@ def test_damaged_file(paths: LabPaths, text: str) -> None:
 
 
 def test_nothing_half_written_stays(paths: LabPaths) -> None:
-    secrets.write_private(paths.secrets, "whole")
+    files.write_private(paths.secrets, "whole")
     with pytest.raises(UnicodeEncodeError):
-        secrets.write_private(paths.secrets, "half \udcff")
+        files.write_private(paths.secrets, "half \udcff")
     assert [path.name for path in paths.state.iterdir()] == ["secrets.json"]
     assert paths.secrets.read_text(encoding="utf-8") == "whole"

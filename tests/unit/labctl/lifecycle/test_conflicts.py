@@ -11,8 +11,9 @@ import pytest
 from labctl.errors import BadInput
 from labctl.lab.registry import Entry
 from labctl.lifecycle import conflicts as network
-from labctl.lifecycle.conflicts import Taken
+from labctl.providers import host_networks
 from labctl.providers.containers import Container, OwnNetwork
+from labctl.providers.host_networks import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ podman1	0038A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
 
 
 def test_routes_and_addresses_of_the_host() -> None:
-    taken = network.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
+    taken = host_networks.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
     assert [(str(item.network), item.device) for item in taken] == [
         *(("10.0.0.0/24", "eth0"), ("10.9.9.9/32", None)),
         *(("127.0.0.0/8", "lo"), ("172.20.0.0/16", "tun0")),
@@ -53,9 +54,9 @@ def test_routes_and_addresses_of_the_host() -> None:
 
 def test_routing_table_of_the_kernel(tmp_path: Path) -> None:
     path = tmp_path / "route"
-    assert network._from_proc(path) == []
+    assert host_networks._from_proc(path) == []
     path.write_text(PROC_ROUTE, encoding="ascii")
-    assert [(str(item.network), item.device) for item in network._from_proc(path)] == [
+    assert [(str(item.network), item.device) for item in host_networks._from_proc(path)] == [
         *(("10.0.0.0/24", "eth0"), ("192.168.56.0/24", "podman1")),
     ]
 
@@ -125,7 +126,7 @@ def test_own_bridge_does_not_count(
 
 def test_networks_of_the_engine() -> None:
     networks = [("podman", "10.88.0.0/16"), ("novalab-lab", "192.168.56.0/24"), ("v6", "fd00::/64"), ("host", None)]
-    taken = list(network.of_engine(networks, "novalab-lab"))
+    taken = list(host_networks.of_engine(networks, "novalab-lab"))
     assert [(item.network, item.by) for item in taken] == [
         (IPv4Network("10.88.0.0/16"), "the container network podman (10.88.0.0/16)")
     ]

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.ansible import eject, inventory
-from labctl.ansible.inventory import SshHost
-from labctl.diagnostics import labs
 from labctl.errors import BadInput
 from labctl.lab import model, records, registry
 from labctl.lab.paths import LabPaths, assets
-from labctl.lifecycle import conflicts, init
+from labctl.lifecycle import init
+from labctl.remote.access import SshHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _nothing_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine and no routes: what is around this machine is no matter."""
-    monkeypatch.setattr(labs, "engines", lambda: contextlib.nullcontext([]))
-    monkeypatch.setattr(conflicts, "of_host", list)
+    monkeypatch.setattr("labctl.providers.engine.engines", lambda: contextlib.nullcontext([]))
+    monkeypatch.setattr("labctl.providers.host_networks.of_host", list)
 
 
 @pytest.fixture

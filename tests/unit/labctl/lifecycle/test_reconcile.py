@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.ansible import inventory, playbook
-from labctl.ansible.inventory import SshHost
 from labctl.errors import LabError
 from labctl.lab import records
 from labctl.lifecycle import reconcile, scale_down
 from labctl.providers import container_nodes, vagrant
+from labctl.remote import access
+from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def test_two_nodes_leave(told: list[Any], paths: LabPaths, make_lab: Callable[..
         "compute2",
     ]
     assert records.nodes(paths) == ("controller", "compute1")
-    assert set(inventory.known(paths)) == {"controller", "compute1"}
+    assert set(access.known(paths)) == {"controller", "compute1"}
     assert "compute2" not in paths.hosts_ini.read_text(encoding="utf-8")
 
 

@@ -216,7 +216,7 @@ def test_restore(
     order = engine.orders
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda _, names: order.append(f"up {' '.join(names)}"))
-    monkeypatch.setattr("labctl.ansible.inventory.wait_for_ssh", lambda hosts: order.append(f"ssh {' '.join(hosts)}"))
+    monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda hosts: order.append(f"ssh {' '.join(hosts)}"))
     monkeypatch.setattr(pause, "hold", lambda _, look: order.append(f"hold {' '.join(item.id for item in look())}"))
     monkeypatch.setattr(pause, "release", lambda _, nodes: order.append(f"release {len(nodes)}"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: order.append("network"))
@@ -252,7 +252,7 @@ def test_computes_that_are_held_go_on_when_there_is_no_conductor(
 
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda *_: engine.states.update(compute1="running", compute2="running"))
-    monkeypatch.setattr("labctl.ansible.inventory.wait_for_ssh", lambda _: engine.states.update(compute2="running"))
+    monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda _: engine.states.update(compute2="running"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: None)
     monkeypatch.setattr(readiness, "wait_for_conductor", fail)
     with pytest.raises(LabError, match="The conductor does not start"):
@@ -410,7 +410,7 @@ def test_reports_are_of_all_services(
         asked.append({**arguments(nodes[0]), "program": name})
         return {"controller": Answer("", "" if len(asked) == 1 else "nova-compute on compute2 has not reported")}
 
-    monkeypatch.setattr("labctl.providers.node_state.ask", ask)
+    monkeypatch.setattr("labctl.lifecycle.readiness.ask", ask)
     lab = make_lab(networking="none")
     readiness.wait_for_conductor(lab, paths)
     with pytest.raises(LabError, match="since the restore: nova-compute on compute2 has not"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.ansible.inventory import SshHost
 from labctl.remote import ssh as remote
+from labctl.remote.access import SshHost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.lab.paths import cache_directory
+from labctl.files import cache_directory
 from labctl.ui.estimates import Estimates, Expectation
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from labctl.diagnostics.doctor import host_facts, program, runner
 from labctl.diagnostics.doctor.case import Case
 from labctl.diagnostics.doctor.finding import Finding, Severity
 from labctl.diagnostics.doctor.host_facts import HostFacts, Room
-from labctl.lab.secrets import write_private
+from labctl.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,71 @@
+"""How the nodes of a lab are reached by ssh."""
+
+import json
+from dataclasses import dataclass
+
+from labctl.lab.model import Lab, Node
+from labctl.lab.paths import LabPaths
+
+_CONTAINER_PORT = 22
+
+
+_CONTAINER_USER = "vagrant"  # made by images/node.sh
+
+
+@dataclass(frozen=True)
+class SshHost:
+    """How to reach a node by ssh. key is the path of the private key."""
+
+    host: str
+    port: int
+    user: str
+    key: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """An ssh command line for this node, with more arguments for ssh or a command to run."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes")
+        line = ["ssh", "-i", self.key, "-p", str(self.port)]
+        for option in options:
+            line += ["-o", option]
+        return [*line, f"{self.user}@{self.host}", *arguments]
+
+
+def of_container(node: Node, paths: LabPaths) -> SshHost:
+    """How a container is reached: at its own address, which the host has a route to. Vagrant is told the same."""
+    return SshHost(str(node.address), _CONTAINER_PORT, _CONTAINER_USER, str(paths.ssh_key))
+
+
+def of_containers(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
+    """How the nodes of a lab in containers are reached."""
+    return {node.name: of_container(node, paths) for node in lab.nodes}
+
+
+def from_ssh_config(text: str) -> dict[str, SshHost]:
+    """Read the output of `vagrant ssh-config`, which has a block for each node."""
+    blocks: dict[str, dict[str, str]] = {}
+    block: dict[str, str] = {}
+    for line in text.splitlines():
+        word, _, value = line.strip().partition(" ")
+        if word == "Host":
+            block = blocks.setdefault(value.strip(), {})
+        elif word:
+            block.setdefault(word, value.strip().strip('"'))
+    return {
+        name: SshHost(b["HostName"], int(b["Port"]), b["User"], b.get("IdentityFile", "")) for name, b in blocks.items()
+    }
+
+
+def from_json(text: str) -> dict[str, SshHost]:
+    """Read what the Vagrantfile hands over: host, port, user and key by node."""
+    return {
+        name: SshHost(str(item["host"]), int(item["port"]), str(item["user"]), str(item["key"]))
+        for name, item in json.loads(text).items()
+    }
+
+
+def known(paths: LabPaths) -> dict[str, SshHost]:
+    """The nodes as they were when hosts.ini was written; empty when it was not. Asking Vagrant takes seconds."""
+    try:
+        return from_json(paths.ssh_hosts.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
