@@ -1,22 +1,16 @@
-"""What all verbs have in common. Commands import what they need when they run, so that --help answers at once."""
+"""The program's own options, and its verbs, each in a module of its own that is imported when the verb is used."""
 
-import contextlib
 import sys
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from labctl.cli import completion
+from labctl.cli import shell_completion
 from labctl.errors import BadInput, LabError
-from labctl.lab.paths import LabPaths, lab_directory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from labctl.lab.model import Lab
-    from labctl.ui.progress import Progress
-
 
 HELP = """A real multi-node OpenStack Nova lab on this machine.
 
@@ -43,10 +37,78 @@ Examples:
 Exit status: 0 when it worked, 1 when it did not, 2 when what was asked for cannot be and nothing was changed.
 """
 
+# In the order of --help. A verb's module is named after it; what stands here is the first sentence of its help.
+VERBS = {
+    "setup": "Make what the nodes need: packages on this host, a network, node images, secrets and keys.",
+    "up": "Bring the lab up: from nothing, from a half-made lab, after `labctl halt` or an edit of lab.yaml.",
+    "plan": "Say what `labctl up` would create, start, change and remove after an edit of lab.yaml.",
+    "verify": "Check the running lab: units, services, cells, hosts, placement, the console.",
+    "halt": "Shut the nodes down cleanly.",
+    "destroy": "Remove the lab: nodes, network, inventory, secrets, snapshots.",
+    "init": "Write a commented lab.yaml, with a name and a network that are free on this machine.",
+    "eject": "Write playbooks, Vagrantfile and settings out, to go on by hand with Vagrant and Ansible.",
+    "completion": "Print what makes a shell complete verbs, options, nodes and labs.",
+    "list": "List every lab of this user and machine, wherever its directory is.",
+    "logs": "Show the journals and log files of all nodes, or of one node or service, in order of time.",
+    "support-bundle": "Collect configuration, logs and states of all nodes in one archive, every secret redacted.",
+    "status": "Show nodes, services, cells, servers, versions and usage, and what is degraded since when.",
+    "ssh": "Log in to a node, or run a command on it.",
+    "describe": "Show the lab as it is described, with every choice made.",
+    "schema": "Print the JSON schema of lab.yaml.",
+    "inventory": "Write hosts.ini from hosts.ini.j2 and `vagrant ssh-config`.",
+    "image": "The images that nodes in containers start from.",
+    "demo": "Boot an instance on each compute, in the project demo, and show that they reach each other.",
+    "console": "Show the screen of a server in a browser, or what it has said on its serial console.",
+    "explain": "Say why a server does not come up: which resource, filter, compute or image; quotes the logs.",
+    "snapshot": "Keep the state of all nodes, and come back to it.",
+    "export-lab": "Write the lab to a file; `labctl up --from FILE` makes it on another machine, without a network.",
+    "pause": "Freeze all nodes at one moment.",
+    "resume": "Let the nodes run again after `labctl pause`.",
+    "doctor": "Find out what is wrong with this machine or the lab, each with evidence and a remedy.",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which lab the options before the verb select: a directory, or a name. Neither means the current directory."""
+
+    directory: Path | None
+    name: str | None
+
+
+class Verbs(TyperGroup):
+    """The verbs. Listing and completing them needs no module of theirs, so --help answers at once."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 (click's signature)
+        """The names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
+        """What is listed of a verb."""
+        return TyperCommand(cmd_name, help=VERBS[cmd_name]) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 (click's)
+        """The verb itself, to run it or to complete what follows it."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, load_verb(name) if name and listed else listed, rest
+
+
+def load_verb(name: str) -> Any:  # noqa: ANN401 (typer keeps the types of click to itself)
+    """Import one of VERBS, as a command of click's."""
+    module = import_module(f"labctl.cli.{name.replace('-', '_')}")
+    command = typer.main.get_command(module.verb)
+    command.name = name
+    return command
+
+
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=HELP
+    cls=Verbs,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=HELP,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
 
 
 def complain(error: LabError) -> None:
@@ -74,7 +136,7 @@ def common(
         typer.Option(
             "--lab",
             help="A lab by its name instead, wherever it is; see `labctl list`.",
-            autocompletion=completion.labs,
+            autocompletion=shell_completion.labs,
         ),
     ] = None,
     version: Annotated[  # noqa: ARG001 (its callback acts)
@@ -82,65 +144,6 @@ def common(
     ] = False,
 ) -> None:
     """What all verbs have in common."""
-    if name is not None:
-        if directory is not None:
-            raise BadInput("Both -C and --lab say which lab", "Leave one of the two out.")
-        from labctl.diagnostics import labs
-
-        directory = labs.directory_of(name)
-    context.obj = LabPaths(lab_directory(directory))
-
-
-def load(context: typer.Context) -> "tuple[LabPaths, Lab]":
-    """The lab as it is described."""
-    from labctl.lab import model
-
-    paths: LabPaths = context.obj
-    return paths, model.load(paths)
-
-
-def checked(context: typer.Context) -> "tuple[LabPaths, Lab]":
-    """The lab, when nothing speaks against making it; raises BadInput before anything is touched."""
-    paths, lab = load(context)
-
-    from labctl.lifecycle import operations
-
-    operations.preflight(lab, paths).check(paths)
-    return paths, lab
-
-
-@contextlib.contextmanager
-def working(
-    paths: LabPaths, verb: str, *, quiet_output: bool = False, lab: "Lab | None" = None, due: bool = True
-) -> "Iterator[Progress]":
-    """Lock, log and progress of a verb that changes something; what goes wrong ends with the name of the log.
-
-    With the lab, estimates of time come from runs for such labs first; due says whether anything is to be done to it.
-    """
-    from labctl.lab import lock, orphans
-    from labctl.lifecycle import operations
-    from labctl.ui.progress import Progress
-
-    output: contextlib.AbstractContextManager[Any] = (
-        contextlib.redirect_stdout(sys.stderr) if quiet_output else contextlib.nullcontext()
-    )
-    with lock.held(paths, verb):
-        log = operations.log_path(paths, verb)
-        try:
-            with output, Progress(log, verb, _kind(paths, lab, due=due)) as progress:
-                if ended := orphans.end(paths):
-                    progress.write(f"ended {ended} processes of a run that was killed")
-                yield progress
-        except KeyboardInterrupt:
-            sys.stderr.write(f"\nlabctl: interrupted. `labctl {verb}` goes on from here.\nLog: {log}\n")
-            raise typer.Exit(130) from None
-        except LabError as error:
-            complain(error)
-            sys.stderr.write(f"Log: {log}\n")
-            raise typer.Exit(error.exit_status) from None
-
-
-def _kind(paths: LabPaths, lab: "Lab | None", *, due: bool) -> tuple[str, ...]:
-    """What a run's times depend on: whether the nodes are there already, and how the lab is made."""
-    age = ("again" if due else "unchanged") if paths.hosts_ini.is_file() else "new"
-    return (age, "+".join(lab.features), lab.provider, lab.release, f"{len(lab.nodes)} nodes") if lab else (age,)
+    if name is not None and directory is not None:
+        raise BadInput("Both -C and --lab say which lab", "Leave one of the two out.")
+    context.obj = Selection(directory, name)

@@ -1,29 +1,29 @@
-"""The verb that finds out what is wrong."""
+"""labctl doctor: find out what is wrong."""
 
 import json
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from labctl.cli.app import Json, app, load
+from labctl.cli.common import Json, load
+from labctl.diagnostics.doctor import runner
+
+verb = typer.Typer(rich_markup_mode=None)
 
 
-@app.command()
+@verb.command()
 def doctor(
     context: typer.Context,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 for warnings too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find out what is wrong with this machine or with the lab, each with evidence and a remedy. Changes nothing.
+    """Find out what is wrong with this machine or the lab, each with evidence and a remedy. Changes nothing.
 
     It can be asked before there is a lab, and in one that is broken in whatever way. Exit status 1 when it finds an
     error, 0 when it finds nothing or warnings only.
     """
     paths, lab = load(context)
-
-    from rich.console import Console
-
-    from labctl.diagnostics.doctor import runner
 
     console = Console(stderr=True, highlight=False)
     with console.status("looking at this machine") as status:

@@ -1,21 +1,21 @@
-"""The verbs that show and collect what a lab has said."""
+"""labctl logs: show journals and log files of all nodes."""
 
-import contextlib
-import json
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labctl.cli.app import Json, app, load
+from labctl.cli.common import load
+from labctl.diagnostics import logs as log
+
+verb = typer.Typer(rich_markup_mode=None)
+
 
 _LINES, _LINES_BEFORE = 100, 10  # without --since and --lines; with --follow
 
 
-@app.command()
+@verb.command()
 def logs(
     context: typer.Context,
     name: Annotated[
@@ -32,7 +32,7 @@ def logs(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
 ) -> None:
-    """Show the journals and the services' log files of all nodes, or of one node or service, in the order of time.
+    """Show the journals and log files of all nodes, or of one node or service, in order of time.
 
     Without --since and --lines, the last 100 lines. Exit status: 1 when a node cannot be asked; the others are shown.
 
@@ -41,8 +41,6 @@ def logs(
       labctl logs nova-compute --follow
       labctl logs compute1 --lines 20
     """
-    from labctl.diagnostics import logs as log
-
     paths, lab = load(context)
     wanted = replace(
         log.select(lab, name),
@@ -69,35 +67,4 @@ def logs(
             show(line)
     log.complaints(problems)
     if problems:
-        raise typer.Exit(1)
-
-
-@app.command("support-bundle")
-def support_bundle(
-    context: typer.Context,
-    file: Annotated[
-        Path | None,
-        typer.Argument(metavar="[FILE]", help="The archive; by default novalab-NAME-TIME.tar.gz in this directory."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Collect configuration, logs and states of all nodes in one archive, for somebody who looks into a trouble.
-
-    Every secret is taken out: passwords in whatever form, private keys, tokens. Look into it all the same before you
-    give it away. Nodes that do not answer are named in its manifest.json, and the exit status is 1.
-    """
-    from labctl.diagnostics import support_bundle as bundle
-    from labctl.lifecycle.operations import log_path
-    from labctl.ui.progress import Progress
-
-    paths, lab = load(context)
-    path = bundle.target(file, lab)
-    output = contextlib.redirect_stdout(sys.stderr)
-    with output, Progress(log_path(paths, "support-bundle")) as progress:
-        made = bundle.make(lab, paths, path, progress)
-    missing = {name: node["problem"] for name, node in made["nodes"].items() if node["problem"]}
-    typer.echo(json.dumps(made, indent=2) if as_json else str(path))
-    for name, problem in missing.items():
-        sys.stderr.write(f"labctl: {name}: {problem}\n")
-    if missing:
         raise typer.Exit(1)

@@ -3,10 +3,8 @@
 import signal
 import sys
 
-# Each adds its verbs; --help lists them in this order.
-from labctl.cli import doctor, lab, labs, logs, look, parts, pause, servers, snapshot  # noqa: F401
 from labctl.cli.app import app, complain
-from labctl.cli.completion import PROGRAM, prepare
+from labctl.cli.shell_completion import PROGRAM, prepare
 from labctl.errors import LabError
 
 

@@ -13,10 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from labctl.ansible import group_vars
-from labctl.cli import (
-    look,  # noqa: F401 (adds the verb)
-    status_text,
-)
+from labctl.cli import status_text
 from labctl.cli.app import app
 from labctl.diagnostics import health, openstack_api, status
 from labctl.errors import LabError

@@ -1,23 +1,23 @@
-"""The verbs for all labs of this machine."""
+"""labctl list: list every lab of this machine."""
 
 import json
 from dataclasses import asdict
 
 import typer
 
-from labctl.cli import start  # noqa: F401 (its verbs come before these)
-from labctl.cli.app import Json, app
+from labctl.cli.common import Json
+from labctl.diagnostics import labs
+from labctl.ui import text
+
+verb = typer.Typer(rich_markup_mode=None)
 
 
-@app.command("list")
+@verb.command()
 def list_labs(as_json: Json = False) -> None:
     """List every lab of this user and machine, wherever its directory is.
 
     All verbs take a lab by its name, from any directory: `labctl --lab NAME VERB`.
     """
-    from labctl.diagnostics import labs
-    from labctl.ui import text
-
     found = labs.everything()
     if as_json:
         typer.echo(json.dumps({"labs": [asdict(lab) for lab in found]}, indent=2))

@@ -1,0 +1,36 @@
+"""labctl demo: boot an instance on each compute."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from labctl.cli.common import Json, load, working
+from labctl.lifecycle import instances
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def demo(
+    context: typer.Context,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it, and look whether anything is left.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Boot an instance on each compute, in the project demo, and show that they reach each other.
+
+    Repeated, it keeps what is there, starts what is shut off and replaces what is in status ERROR.
+    """
+    paths, lab = load(context)
+    instances.preflight(lab, paths)
+    with working(paths, "demo", quiet_output=as_json) as progress:
+        result = {"servers": []} if delete else instances.demo(paths, progress)
+        if delete:
+            instances.delete(paths, progress)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    elif delete:
+        typer.echo("Nothing of the demonstration is left.")
+    else:
+        lines = [f"{action[:1].upper()}{action[1:]}" for action in result["actions"]]
+        typer.echo("\n".join([*lines, instances.table(result["servers"]), "Each has reached all the others."]))

@@ -1,0 +1,33 @@
+"""labctl destroy: remove the lab."""
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.common import load, working
+from labctl.errors import BadInput
+from labctl.lab import snapshot_store
+from labctl.lifecycle import operations
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def destroy(
+    context: typer.Context,
+    keep_snapshots: Annotated[
+        bool, typer.Option("--keep-snapshots", help="Keep them; `labctl snapshot restore` brings the lab back.")
+    ] = False,
+) -> None:
+    """Remove the lab: nodes, network, inventory, secrets, snapshots. Images, logs and lab.yaml stay."""
+    paths, lab = load(context)
+
+    snapshots = snapshot_store.every(paths)
+    if keep_snapshots and lab.provider != "docker":
+        raise BadInput("Snapshots of virtual machines go with the machines; nothing was changed", "Halt them instead.")
+    with working(paths, "destroy") as progress:
+        removed = operations.destroy(lab, paths, progress, keep_snapshots=keep_snapshots)
+    typer.echo("The lab is gone." if removed else "There was nothing to remove.")
+    if snapshots:
+        names = ", ".join(snapshot.name for snapshot in snapshots)
+        typer.echo(f"Snapshots {'kept' if keep_snapshots else 'removed with it'}: {names}")

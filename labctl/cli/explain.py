@@ -1,0 +1,26 @@
+"""labctl explain: say why a server does not come up."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from labctl.cli.common import Json, load, working
+from labctl.lifecycle import instances
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def explain(
+    context: typer.Context,
+    server: Annotated[str, typer.Argument(help="Name or id of a server, of any project.")],
+    as_json: Json = False,
+) -> None:
+    """Say why a server does not come up: which resource, filter, compute or image; quotes the logs."""
+    paths, lab = load(context)
+    instances.preflight(lab, paths)
+    found = instances.Cloud(lab, paths).find(server)
+    with working(paths, "explain", quiet_output=True) as progress:
+        result = instances.explain(found, paths, progress)
+    typer.echo(json.dumps(result, indent=2) if as_json else result["text"])

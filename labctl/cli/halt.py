@@ -1,0 +1,18 @@
+"""labctl halt: shut the nodes down."""
+
+import typer
+
+from labctl.cli.common import load, working
+from labctl.lifecycle import operations
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def halt(context: typer.Context) -> None:
+    """Shut the nodes down cleanly. What is on them stays, and `labctl up` starts them again."""
+    paths, lab = load(context)
+
+    with working(paths, "halt") as progress:
+        operations.halt(lab, paths, progress)
+    typer.echo("The nodes are off. `labctl up` starts them again.")

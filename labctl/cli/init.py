@@ -1,0 +1,25 @@
+"""labctl init: begin a lab with a commented lab.yaml."""
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.common import lab_paths
+from labctl.lifecycle import init as lifecycle_init
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def init(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Option(help="The lab's name; by default one that is free.")] = None,
+) -> None:
+    """Write a commented lab.yaml, with a name and a network that are free on this machine.
+
+    A lab.yaml that is there is never overwritten.
+    """
+    paths = lab_paths(context)
+    chosen = lifecycle_init.init(paths, name=name)
+    values = ", ".join(f"{key} {value}" for key, value in chosen.items())
+    typer.echo(f"Wrote {paths.lab_yaml}: {values or 'every key at its default'}.")

@@ -1,0 +1,18 @@
+"""labctl resume: let the nodes go on."""
+
+import typer
+
+from labctl.cli.common import load, working
+from labctl.lifecycle import pause as pausing
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def resume(context: typer.Context) -> None:
+    """Let the nodes run again after `labctl pause`. Nova's services report again within seconds."""
+    paths, lab = load(context)
+    pausing.preflight(lab, paths)
+    with working(paths, "resume") as progress:
+        held = pausing.resume(lab, paths, progress)
+    typer.echo("The nodes go on." if held else "No node was held.")

@@ -1,0 +1,43 @@
+"""labctl support-bundle: collect what somebody needs who looks into a problem."""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.common import Json, load
+from labctl.diagnostics import support_bundle as bundle
+from labctl.lifecycle.operations import log_path
+from labctl.ui.progress import Progress
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def support_bundle(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="The archive; by default novalab-NAME-TIME.tar.gz in this directory."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Collect configuration, logs and states of all nodes in one archive, every secret redacted.
+
+    Every secret is taken out: passwords in whatever form, private keys, tokens. Look into it all the same before you
+    give it away. Nodes that do not answer are named in its manifest.json, and the exit status is 1.
+    """
+    paths, lab = load(context)
+    path = bundle.target(file, lab)
+    output = contextlib.redirect_stdout(sys.stderr)
+    with output, Progress(log_path(paths, "support-bundle")) as progress:
+        made = bundle.make(lab, paths, path, progress)
+    missing = {name: node["problem"] for name, node in made["nodes"].items() if node["problem"]}
+    typer.echo(json.dumps(made, indent=2) if as_json else str(path))
+    for name, problem in missing.items():
+        sys.stderr.write(f"labctl: {name}: {problem}\n")
+    if missing:
+        raise typer.Exit(1)

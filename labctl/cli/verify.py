@@ -1,0 +1,31 @@
+"""labctl verify: check the running lab."""
+
+import json
+
+import typer
+
+from labctl.cli.common import Json, load, working
+from labctl.lifecycle import operations, pause
+
+verb = typer.Typer(rich_markup_mode=None)
+
+
+@verb.command()
+def verify(context: typer.Context, as_json: Json = False) -> None:
+    """Check the running lab: units, services, cells, hosts, placement, the console.
+
+    Each check says what it compared. Exit status 1 when one fails, with what is broken and where.
+    """
+    paths, lab = load(context)
+
+    pause.refuse_held(lab, paths)
+    verified = False
+    try:
+        with working(paths, "verify", quiet_output=as_json) as progress:
+            operations.verify(paths, progress)
+        verified = True
+    finally:
+        if as_json:
+            typer.echo(json.dumps({"verified": verified, "checks": operations.checks(paths)}, indent=2))
+    if not as_json:
+        typer.echo("The lab is whole.")
