@@ -8,6 +8,8 @@ STAMP := $(VENV)/.complete
 DEV_STAMP := $(VENV)/.complete-dev
 CHAIN := guest_wire mariadb rabbitmq memcached keystone glance guest_image placement nova_controller novncproxy \
 	neutron_server nova_compute neutron_agent
+# Named, because molecule finds it by itself in a checkout of git only.
+MOLECULE := $(BIN)/molecule --base-config .config/molecule/config.yml
 UV_SYNC = VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Ansible refuses to run without a UTF-8 locale; C.UTF-8 is in every Debian.
@@ -51,11 +53,11 @@ test: check sanity ## Everything: `make check`, `make sanity`, `make molecule`, 
 # default/create.yml, from the environment.
 molecule: setup-dev ## Every role tested in containers; alone: ROLE=mariadb; on Debian 12: RELEASE=zed
 ifdef ROLE
-	$(BIN)/molecule test --scenario-name $(ROLE)
+	$(MOLECULE) test --scenario-name $(ROLE)
 else
-	$(BIN)/molecule test --scenario-name node --scenario-name collection --scenario-name horizon
-	SHARED_NODES=true $(BIN)/molecule destroy
-	SHARED_NODES=true $(BIN)/molecule test $(CHAIN:%=--scenario-name %) -- --skip-tags before
+	$(MOLECULE) test --scenario-name node --scenario-name collection --scenario-name horizon
+	SHARED_NODES=true $(MOLECULE) destroy
+	SHARED_NODES=true $(MOLECULE) test $(CHAIN:%=--scenario-name %) -- --skip-tags before
 endif
 
 sanity: setup-dev ## ansible-test's sanity tests on the collection as it is built
