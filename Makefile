@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 DEV_STAMP := $(VENV)/.complete-dev
-CHAIN := guest_wire mariadb rabbitmq memcached keystone glance guest_image placement nova_controller novncproxy \
+CHAIN := provider_network mariadb rabbitmq memcached keystone glance guest_image placement nova_controller novncproxy \
 	neutron_server nova_compute neutron_agent
 # Named, because molecule finds it by itself in a checkout of git only.
 MOLECULE := $(BIN)/molecule --base-config .config/molecule/config.yml

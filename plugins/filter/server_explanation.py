@@ -9,11 +9,11 @@ name: server_explanation
 short_description: Say why a server is not up
 version_added: "0.1.0"
 description:
-  - Puts together what M(novalab.openstack.server_fault) has found out about a server and what the nodes have logged of
-    it, and says which resource, filter, compute or image it is.
+  - Puts together what M(novalab.openstack.server_diagnosis) found out about a server and what the nodes logged about it,
+    and says which resource, filter, compute or image is the cause.
 options:
   _input:
-    description: The facts of the server, as M(novalab.openstack.server_fault) returns them.
+    description: The facts of the server, as M(novalab.openstack.server_diagnosis) returns them.
     type: dict
     required: true
   logs:

@@ -31,7 +31,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 def explain(facts: dict[str, Any], logs: dict[str, list[str]]) -> dict[str, Any]:
     """Causes, evidence and what to do, each as lines for people.
 
-    C(facts) is what the module server_fault returns, C(logs) the lines of each node that belong to the server.
+    C(facts) is what the module server_diagnosis returns, C(logs) the lines of each node that belong to the server.
     """
     status, fault = facts["status"], facts["fault"]
     if status == "ERROR" and "valid host" in fault.lower():

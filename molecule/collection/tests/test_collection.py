@@ -19,7 +19,7 @@ LOGS = ["/var/log/keystone/keystone.log"]
 @pytest.mark.parametrize("kind", ["module", "role"])
 def test_installed_collection_is_used(kind: str) -> None:
     """Not the checkout, which the environment links to."""
-    name = {"module": "novalab.openstack.unit", "role": "novalab.openstack.keystone"}[kind]
+    name = {"module": "novalab.openstack.systemd_unit", "role": "novalab.openstack.keystone"}[kind]
     said = subprocess.run(["ansible-doc", "--json", "-t", kind, name], capture_output=True, text=True, check=True)
     document = json.loads(said.stdout)[name]
     path = document["path"] if kind == "role" else document["doc"]["filename"]

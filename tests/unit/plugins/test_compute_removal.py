@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from ansible_collections.novalab.openstack.plugins.module_utils import cloud
-from ansible_collections.novalab.openstack.plugins.modules import compute_remains, compute_removal
+from ansible_collections.novalab.openstack.plugins.modules import compute_cleanup, compute_removal
 from ansible_collections.novalab.openstack.plugins.modules.compute_removal import REASON, Server, Service
 from keystoneauth1.exceptions import ConnectFailure
 from openstack.exceptions import HttpException
@@ -193,15 +193,15 @@ def test_a_cloud_that_is_about_to_start_is_waited_for() -> None:
 
 def test_queues() -> None:
     listing = "compute\ncompute.compute3\ncompute.compute1\ncompute.compute30\nscheduler\n"
-    assert compute_remains.queues(listing, ["compute3", "compute4"]) == ["compute.compute3"]
+    assert compute_cleanup.queues(listing, ["compute3", "compute4"]) == ["compute.compute3"]
 
 
 def test_chassis() -> None:
     """Of hosts that left, and records without a chassis, as an ovn-controller that ends may leave them."""
-    rows = compute_remains.table(
+    rows = compute_cleanup.table(
         json.dumps({"headings": ["name", "hostname"], "data": [["u1", "compute1"], ["u3", "compute3"]]})
     )
-    private = compute_remains.table(
+    private = compute_cleanup.table(
         json.dumps(
             {
                 "headings": ["name", "chassis"],
@@ -209,7 +209,7 @@ def test_chassis() -> None:
             }
         )
     )
-    assert compute_remains.chassis(rows, private, ["compute3"]) == [
+    assert compute_cleanup.chassis(rows, private, ["compute3"]) == [
         ("the chassis of compute3", ["--if-exists", "chassis-del", "u3"]),
         ("the record of chassis u3", ["--if-exists", "destroy", "Chassis_Private", "u3"]),
         ("the record of chassis u9", ["--if-exists", "destroy", "Chassis_Private", "u9"]),

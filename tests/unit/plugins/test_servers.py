@@ -14,7 +14,7 @@ from ansible_collections.novalab.openstack.plugins.modules import (
     check_allocations,
     check_leftovers,
     log_lines,
-    server_fault,
+    server_diagnosis,
     server_wait,
     servers,
 )
@@ -232,23 +232,23 @@ def test_a_long_line_keeps_its_end() -> None:
     [({}, 1), ({"swap": 0, "ephemeral": 2}, 3), ({"swap": 1}, 2), ({"swap": 1024}, 2), ({"swap": ""}, 1)],
 )
 def test_asked(flavor: dict[str, Any], disk: int) -> None:
-    asked = server_fault.asked({"vcpus": 1, "ram": 128, "disk": 1, **flavor})
+    asked = server_diagnosis.asked({"vcpus": 1, "ram": 128, "disk": 1, **flavor})
     assert asked == {"VCPU": 1, "MEMORY_MB": 128, "DISK_GB": disk}
 
 
 def test_find() -> None:
     there = [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}, {"id": "3", "name": "b"}]
-    assert server_fault.find(there, "a")["id"] == "1"
-    assert server_fault.find(there, "3")["name"] == "b"
+    assert server_diagnosis.find(there, "a")["id"] == "1"
+    assert server_diagnosis.find(there, "3")["name"] == "b"
     with pytest.raises(LookupError, match="there is no server 'c'; servers: a, b, b"):
-        server_fault.find(there, "c")
+        server_diagnosis.find(there, "c")
     with pytest.raises(LookupError, match="2 servers are named b: 2, 3"):
-        server_fault.find(there, "b")
+        server_diagnosis.find(there, "b")
 
 
 def test_seconds_since() -> None:
     now = dt.datetime(2026, 11, 25, 2, 0, 30, tzinfo=dt.UTC)
-    assert server_fault.seconds_since("2026-11-25T02:00:15Z", now) == 15
+    assert server_diagnosis.seconds_since("2026-11-25T02:00:15Z", now) == 15
 
 
 @pytest.mark.parametrize(("found", "ok"), [([], True), (["1"], True), (["1", "9", "8"], False)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: accelerator
+module: kvm_probe
 short_description: Find out whether guests really run under KVM
 version_added: "0.1.0"
 description:
@@ -54,7 +54,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Find out how instances can run
-  novalab.openstack.accelerator:
+  novalab.openstack.kvm_probe:
     kernel: /usr/lib/novalab/vmlinuz
   register: accelerator
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: server_fault
+module: server_diagnosis
 short_description: Gather what explains why a server is not up
 version_added: "0.1.0"
 description:
@@ -40,7 +40,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Find out why
-  novalab.openstack.server_fault:
+  novalab.openstack.server_diagnosis:
     clouds_file: clouds.yaml
     cloud: lab
     server: demo-compute1

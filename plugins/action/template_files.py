@@ -40,7 +40,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         # What only templates need stays here.
         arguments["files"] = [{name: value for name, value in file.items() if name != "item"} for file in files]
         result.update(
-            self._execute_module(module_name="novalab.openstack.templates", module_args=arguments, task_vars=task_vars)
+            self._execute_module(
+                module_name="novalab.openstack.template_files", module_args=arguments, task_vars=task_vars
+            )
         )
         return result
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: templates
+module: template_files
 short_description: Keep several files as their templates say, in one call
 version_added: "0.1.0"
 description:
@@ -71,7 +71,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Configure Placement
-  novalab.openstack.templates:
+  novalab.openstack.template_files:
     files:
       - {src: placement.conf.j2, dest: /etc/placement/placement.conf, group: placement, mode: "0640", secret: true}
       - {src: environment.j2, dest: /etc/default/placement-api}

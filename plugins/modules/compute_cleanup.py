@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: compute_remains
+module: compute_cleanup
 short_description: Remove what is left of computes that are gone
 version_added: "0.1.0"
 description:
@@ -46,7 +46,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Remove what is left of compute3
-  novalab.openstack.compute_remains:
+  novalab.openstack.compute_cleanup:
     hosts: [compute3]
 """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.novalab.openstack.plugins.module_utils import keystone
-from ansible_collections.novalab.openstack.plugins.modules import identity
+from ansible_collections.novalab.openstack.plugins.modules import keystone_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,10 +160,10 @@ def run(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, server: str) -> Callable[
             fail_json=lambda **answer: end({"failed": True, **answer}),
             run_command=command,
         )
-        monkeypatch.setattr(identity, "AnsibleModule", lambda **_: module)
+        monkeypatch.setattr(keystone_objects, "AnsibleModule", lambda **_: module)
         cloud.asked.clear()
         with pytest.raises(DoneError):
-            identity.main()
+            keystone_objects.main()
         return answers[0]
 
     return play
@@ -190,7 +190,10 @@ def test_fresh(run: Callable[..., dict[str, Any]], cloud: Cloud) -> None:
     assert cloud.passwords == {"admin": "admin's", "nova": PASSWORD}
     assert {
         (item["service_id"], item["interface"], item["url"], item["region_id"]) for item in cloud.kinds["endpoints"]
-    } == {("service-nova", interface, "http://10.0.0.1:8774/v2.1", "RegionOne") for interface in identity.INTERFACES}
+    } == {
+        ("service-nova", interface, "http://10.0.0.1:8774/v2.1", "RegionOne")
+        for interface in keystone_objects.INTERFACES
+    }
 
 
 def test_what_is_named_twice_is_made_once(run: Callable[..., dict[str, Any]]) -> None:
@@ -255,12 +258,12 @@ def moved(interface: str) -> str:
         ),
         (
             {"services": other("services", url="http://new")},
-            [moved(interface) for interface in identity.INTERFACES],
-            {f"PATCH endpoints/endpoint-{interface}" for interface in identity.INTERFACES},
+            [moved(interface) for interface in keystone_objects.INTERFACES],
+            {f"PATCH endpoints/endpoint-{interface}" for interface in keystone_objects.INTERFACES},
         ),
         (
             {"region": "Two"},
-            [f"{interface} endpoint of nova created" for interface in identity.INTERFACES],
+            [f"{interface} endpoint of nova created" for interface in keystone_objects.INTERFACES],
             {"POST endpoints"},
         ),
     ],
@@ -293,7 +296,7 @@ def test_only_what_differs_is_changed(
     ],
 )
 def test_held_role(assignment: dict[str, Any], held: tuple[str | None, str | None, str]) -> None:
-    assert identity.held_role(assignment) == held
+    assert keystone_objects.held_role(assignment) == held
 
 
 def test_what_users_need_is_named(run: Callable[..., dict[str, Any]], cloud: Cloud) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: unit
+module: systemd_unit
 short_description: Keep systemd units running on their current configuration
 version_added: "0.1.0"
 description:
@@ -78,18 +78,18 @@ attributes:
 
 EXAMPLES = r"""
 - name: Run the Keystone API
-  novalab.openstack.unit:
+  novalab.openstack.systemd_unit:
     name: [keystone]
     config: [/etc/keystone/keystone.conf]
     listen: ["192.168.56.11:5000"]
 
 - name: Run the broker, which brings its own port mapper
-  novalab.openstack.unit:
+  novalab.openstack.systemd_unit:
     name: [rabbitmq-server]
     unwanted: [epmd.socket, epmd]
 
 - name: Keep the serial console proxy off
-  novalab.openstack.unit:
+  novalab.openstack.systemd_unit:
     name: [nova-serialproxy]
     state: absent
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: identity
+module: keystone_objects
 short_description: Bootstrap Keystone and keep its projects, users, services and endpoints
 version_added: "0.1.0"
 description:
@@ -94,7 +94,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Keep the objects of a small cloud
-  novalab.openstack.identity:
+  novalab.openstack.keystone_objects:
     url: http://192.168.56.11:5000/v3
     admin_password: "{{ admin_password }}"
     projects: [service]

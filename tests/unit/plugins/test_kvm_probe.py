@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.novalab.openstack.plugins.modules import accelerator
+from ansible_collections.novalab.openstack.plugins.modules import kvm_probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def emulate(tmp_path: Path, script: str) -> None:
 )
 def test_emulator(tmp_path: Path, module: SimpleNamespace, script: str, virt_type: str, seen: str) -> None:
     emulate(tmp_path, script)
-    found, reason = accelerator.find_out(module)
+    found, reason = kvm_probe.find_out(module)
     assert found == virt_type
     assert seen in reason
     assert reason.endswith("so instances are emulated") is (virt_type == "qemu")
@@ -55,7 +55,7 @@ def test_a_kernel_that_says_nothing(tmp_path: Path, module: SimpleNamespace) -> 
     emulate(tmp_path, f"echo $$ >{tmp_path}/pid; echo SeaBIOS; exec sleep 60")
     module.params["timeout"] = 0.3
     start = time.monotonic()
-    found, reason = accelerator.find_out(module)
+    found, reason = kvm_probe.find_out(module)
     assert (found, "says nothing within 0.3 s" in reason) == ("qemu", True)
     assert time.monotonic() - start < 3
     # The emulator does not stay behind.
@@ -65,7 +65,7 @@ def test_a_kernel_that_says_nothing(tmp_path: Path, module: SimpleNamespace) -> 
 
 def test_the_emulator_is_told_to_use_kvm(tmp_path: Path, module: SimpleNamespace) -> None:
     emulate(tmp_path, f'echo "$@" >{tmp_path}/arguments')
-    accelerator.find_out(module)
+    kvm_probe.find_out(module)
     words = (tmp_path / "arguments").read_text(encoding="utf-8").split()
     assert words[words.index("-accel") + 1] == "kvm"
     assert words[words.index("-kernel") + 1] == module.params["kernel"]
@@ -81,12 +81,12 @@ def test_the_emulator_is_told_to_use_kvm(tmp_path: Path, module: SimpleNamespace
 )
 def test_missing(tmp_path: Path, module: SimpleNamespace, missing: str, reason: str) -> None:
     (tmp_path / missing).unlink()
-    assert accelerator.find_out(module) == ("qemu", reason.format(path=tmp_path / missing))
+    assert kvm_probe.find_out(module) == ("qemu", reason.format(path=tmp_path / missing))
 
 
 def test_a_device_that_cannot_be_opened(module: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: path != module.params["device"])
-    assert accelerator.find_out(module) == (
+    assert kvm_probe.find_out(module) == (
         "qemu",
         f"{module.params['device']} cannot be opened, so instances are emulated",
     )
@@ -94,7 +94,7 @@ def test_a_device_that_cannot_be_opened(module: SimpleNamespace, monkeypatch: py
 
 @pytest.mark.parametrize("changed", ["device", "kernel", "emulator"])
 def test_a_finding_depends_on_the_machine(tmp_path: Path, module: SimpleNamespace, changed: str) -> None:
-    before = accelerator.circumstances(module)
-    assert accelerator.circumstances(module) == before
+    before = kvm_probe.circumstances(module)
+    assert kvm_probe.circumstances(module) == before
     (tmp_path / changed).unlink()
-    assert accelerator.circumstances(module) != before
+    assert kvm_probe.circumstances(module) != before

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.novalab.openstack.plugins.modules import unit
+from ansible_collections.novalab.openstack.plugins.modules import systemd_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +46,8 @@ NeedDaemonReload=no
 NAMES = ["nova-api", "libvirtd.socket", "none"]
 
 
-def a_unit(active: str = "active", sub: str = "running", started_at: float = 100.0) -> unit.Unit:
-    return unit.Unit("nova-api", "loaded", active, sub, "enabled", started_at, stale_definition=False)
+def a_unit(active: str = "active", sub: str = "running", started_at: float = 100.0) -> systemd_unit.Unit:
+    return systemd_unit.Unit("nova-api", "loaded", active, sub, "enabled", started_at, stale_definition=False)
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -61,20 +61,22 @@ def a_unit(active: str = "active", sub: str = "running", started_at: float = 100
     ],
 )
 def test_timestamp(text: str, seconds: float) -> None:
-    assert unit.timestamp(text) == pytest.approx(seconds, abs=1e-6)
+    assert systemd_unit.timestamp(text) == pytest.approx(seconds, abs=1e-6)
 
 
 def test_units_of_systemctl_show() -> None:
-    assert unit.parse_units(SHOW, NAMES) == [
-        unit.Unit("nova-api", "loaded", "active", "running", "enabled", MOMENT, stale_definition=True),
-        unit.Unit("libvirtd.socket", "loaded", "active", "listening", "disabled", MOMENT, stale_definition=False),
-        unit.Unit("none", "not-found", "inactive", "dead", "", 0.0, stale_definition=False),
+    assert systemd_unit.parse_units(SHOW, NAMES) == [
+        systemd_unit.Unit("nova-api", "loaded", "active", "running", "enabled", MOMENT, stale_definition=True),
+        systemd_unit.Unit(
+            "libvirtd.socket", "loaded", "active", "listening", "disabled", MOMENT, stale_definition=False
+        ),
+        systemd_unit.Unit("none", "not-found", "inactive", "dead", "", 0.0, stale_definition=False),
     ]
 
 
 def test_an_answer_for_other_units_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        unit.parse_units(SHOW, NAMES[:2])
+        systemd_unit.parse_units(SHOW, NAMES[:2])
 
 
 @pytest.mark.parametrize(
@@ -103,12 +105,12 @@ def test_newest(tmp_path: Path) -> None:
     single = file(tmp_path / "nova.conf", 50)
     deep = file(tmp_path / "conf.d" / "deep" / "a.conf", 70)
     file(tmp_path / "conf.d" / "b.conf", 60)
-    assert unit.newest([single]) == (single, 50.0)
-    assert unit.newest([single, str(tmp_path / "conf.d"), str(tmp_path / "missing")]) == (deep, 70.0)
+    assert systemd_unit.newest([single]) == (single, 50.0)
+    assert systemd_unit.newest([single, str(tmp_path / "conf.d"), str(tmp_path / "missing")]) == (deep, 70.0)
     (tmp_path / "conf.d" / "broken").symlink_to("nowhere")
-    assert unit.newest([str(tmp_path / "conf.d")]) == (deep, 70.0)
-    assert unit.newest([str(tmp_path / "missing")]) == ("", 0.0)
-    assert unit.newest([]) == ("", 0.0)
+    assert systemd_unit.newest([str(tmp_path / "conf.d")]) == (deep, 70.0)
+    assert systemd_unit.newest([str(tmp_path / "missing")]) == ("", 0.0)
+    assert systemd_unit.newest([]) == ("", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_newest(tmp_path: Path) -> None:
 )
 def test_restart_reason(tmp_path: Path, started_at: float, changed: int, forced: bool, restart: bool) -> None:
     path = file(tmp_path / "nova.conf", changed)
-    reason = unit.restart_reason(a_unit(started_at=started_at), [path], forced)
+    reason = systemd_unit.restart_reason(a_unit(started_at=started_at), [path], forced)
     expected = "asked for" if forced else f"{path} is newer than its process"
     assert reason == (expected if restart else "")
 
@@ -133,8 +135,8 @@ def test_restart_reason(tmp_path: Path, started_at: float, changed: int, forced:
 def test_accepts(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"{host}:{server.getsockname()[1]}"
-        assert unit.accepts(address)
-    assert not unit.accepts(address)
+        assert systemd_unit.accepts(address)
+    assert not systemd_unit.accepts(address)
 
 
 @pytest.mark.parametrize(
@@ -146,22 +148,22 @@ def test_accepts(host: str) -> None:
 )
 def test_only_the_logs_of_what_failed(failed: list[str], logs: list[str]) -> None:
     every = ["nova-api", "nova-conductor", "nova-scheduler"]
-    assert unit.logs_of(failed, every, [f"/var/log/nova/{name}.log" for name in every]) == logs
+    assert systemd_unit.logs_of(failed, every, [f"/var/log/nova/{name}.log" for name in every]) == logs
 
 
 def test_logs_with_names_of_their_own() -> None:
     logs = ["/var/log/rabbitmq/broker.log"]
-    assert unit.logs_of(["rabbitmq-server"], ["rabbitmq-server"], logs) == logs
+    assert systemd_unit.logs_of(["rabbitmq-server"], ["rabbitmq-server"], logs) == logs
 
 
 class Systemd:
     """Units in memory: the states that systemctl would tell, and what it was asked to do."""
 
-    def __init__(self, **states: unit.Unit) -> None:
+    def __init__(self, **states: systemd_unit.Unit) -> None:
         self.states = states
         self.calls: list[tuple[str, ...]] = []
 
-    def units(self, names: list[str]) -> list[unit.Unit]:
+    def units(self, names: list[str]) -> list[systemd_unit.Unit]:
         return [self.states[name.replace("-", "_")] for name in names]
 
     def call(self, *arguments: str) -> str:
@@ -175,17 +177,17 @@ def module(*, check: bool = False, **parameters: object) -> SimpleNamespace:
 
 
 RUNNING = a_unit()
-STOPPED = unit.Unit("nova-api", "loaded", "inactive", "dead", "enabled", 0.0, stale_definition=False)
-MASKED = unit.Unit("epmd", "masked", "inactive", "dead", "masked", 0.0, stale_definition=False)
-PORT_MAPPER = unit.Unit("epmd", "loaded", "active", "running", "enabled", 50.0, stale_definition=False)
+STOPPED = systemd_unit.Unit("nova-api", "loaded", "inactive", "dead", "enabled", 0.0, stale_definition=False)
+MASKED = systemd_unit.Unit("epmd", "masked", "inactive", "dead", "masked", 0.0, stale_definition=False)
+PORT_MAPPER = systemd_unit.Unit("epmd", "loaded", "active", "running", "enabled", 50.0, stale_definition=False)
 
 
 def test_what_is_unwanted_goes_first_and_running_units_are_restarted() -> None:
     systemd = Systemd(nova_api=RUNNING, epmd=PORT_MAPPER)
-    result = unit.ensure_started(module(name=["nova-api"], unwanted=["epmd"]), systemd)
+    result = systemd_unit.ensure_started(module(name=["nova-api"], unwanted=["epmd"]), systemd)
     assert (result["changed"], result["removed"], result["restarted"]) == (True, ["epmd"], {"nova-api": "asked for"})
     assert [call[0] for call in systemd.calls] == ["disable", "mask", "restart"]
-    assert unit.difference(result) == {
+    assert systemd_unit.difference(result) == {
         "before": "epmd: as it was\n",
         "after": "epmd: absent\nnova-api: restarted, asked for\n",
     }
@@ -193,16 +195,16 @@ def test_what_is_unwanted_goes_first_and_running_units_are_restarted() -> None:
 
 def test_what_is_unwanted_and_gone_changes_nothing() -> None:
     systemd = Systemd(nova_api=RUNNING, epmd=MASKED)
-    result = unit.ensure_started(module(name=["nova-api"], unwanted=["epmd"]), systemd)
+    result = systemd_unit.ensure_started(module(name=["nova-api"], unwanted=["epmd"]), systemd)
     assert (result["changed"], result["removed"], systemd.calls) == (False, [], [])
 
 
 def test_check_mode_does_nothing() -> None:
     systemd = Systemd(nova_api=STOPPED, epmd=PORT_MAPPER)
-    result = unit.ensure_started(module(check=True, name=["nova-api"], unwanted=["epmd"]), systemd)
+    result = systemd_unit.ensure_started(module(check=True, name=["nova-api"], unwanted=["epmd"]), systemd)
     assert (result["removed"], result["started"], systemd.calls) == (["epmd"], ["nova-api"], [])
 
 
 @pytest.mark.parametrize(("state", "ready"), [(RUNNING, True), (a_unit("activating", "start"), False)])
-def test_without_waiting_it_is_said_what_is_ready(state: unit.Unit, ready: bool) -> None:
-    assert unit.ensure_started(module(name=["nova-api"]), Systemd(nova_api=state))["ready"] is ready
+def test_without_waiting_it_is_said_what_is_ready(state: systemd_unit.Unit, ready: bool) -> None:
+    assert systemd_unit.ensure_started(module(name=["nova-api"]), Systemd(nova_api=state))["ready"] is ready
