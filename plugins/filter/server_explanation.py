@@ -9,8 +9,8 @@ name: server_explanation
 short_description: Say why a server is not up
 version_added: "0.1.0"
 description:
-  - Puts together what M(novalab.openstack.server_diagnosis) found out about a server and what the nodes logged about it,
-    and says which resource, filter, compute or image is the cause.
+  - Puts together what M(novalab.openstack.server_diagnosis) found out about a server and what the nodes logged about
+    it, and says which resource, filter, compute or image is the cause.
 options:
   _input:
     description: The facts of the server, as M(novalab.openstack.server_diagnosis) returns them.
