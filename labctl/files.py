@@ -23,3 +23,11 @@ def write_private(path: Path, text: str) -> None:
 def cache_directory() -> Path:
     """Where labctl keeps what it knows of this machine, for all labs of a user (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "novalab"
+
+
+def write_if_changed(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file completely, unless it holds the text already: another process may be reading it."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    write_private(path, text)
+    path.chmod(mode)

@@ -32,11 +32,11 @@ def console(
       labctl console demo-compute1
       labctl console demo-compute1 --log --lines 20
     """
-    paths, lab = load(context)
+    lab = load(context)
     if lines is not None and not log:
         raise BadInput("--lines is for --log", "Write: labctl console SERVER --log --lines N")
-    instances.preflight(lab, paths)
-    cloud = instances.Cloud(lab, paths)
+    instances.preflight(lab.lab, lab.paths)
+    cloud = instances.Cloud(lab.lab, lab.paths)
     found = cloud.find(server)
     said = {"log": cloud.console_log(found, lines)} if log else {"url": cloud.console_url(found)}
     if as_json:

@@ -21,12 +21,12 @@ def demo(
 
     Repeated, it keeps what is there, starts what is shut off and replaces what is in status ERROR.
     """
-    paths, lab = load(context)
-    instances.preflight(lab, paths)
-    with working(paths, "demo", quiet_output=as_json) as progress:
-        result = {"servers": []} if delete else instances.demo(paths, progress)
+    lab = load(context)
+    instances.preflight(lab.lab, lab.paths)
+    with working(lab, "demo", quiet_output=as_json) as context_:
+        result = {"servers": []} if delete else instances.demo(lab.paths, context_.progress)
         if delete:
-            instances.delete(paths, progress)
+            instances.delete(lab.paths, context_.progress)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     elif delete:

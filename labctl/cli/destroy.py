@@ -7,7 +7,7 @@ import typer
 from labctl.cli.common import load, working
 from labctl.errors import BadInput
 from labctl.lab import snapshot_store
-from labctl.lifecycle import operations
+from labctl.lifecycle import destroy as lifecycle_destroy
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -20,13 +20,13 @@ def destroy(
     ] = False,
 ) -> None:
     """Remove the lab: nodes, network, inventory, secrets, snapshots. Images, logs and lab.yaml stay."""
-    paths, lab = load(context)
+    lab = load(context)
 
-    snapshots = snapshot_store.every(paths)
-    if keep_snapshots and lab.provider != "docker":
+    snapshots = snapshot_store.every(lab.paths)
+    if keep_snapshots and not lab.provider.keeps_snapshots:
         raise BadInput("Snapshots of virtual machines go with the machines; nothing was changed", "Halt them instead.")
-    with working(paths, "destroy") as progress:
-        removed = operations.destroy(lab, paths, progress, keep_snapshots=keep_snapshots)
+    with working(lab, "destroy") as context_:
+        removed = lifecycle_destroy.destroy(context_, keep_snapshots=keep_snapshots)
     typer.echo("The lab is gone." if removed else "There was nothing to remove.")
     if snapshots:
         names = ", ".join(snapshot.name for snapshot in snapshots)

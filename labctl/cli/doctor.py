@@ -23,15 +23,15 @@ def doctor(
     It can be asked before there is a lab, and in one that is broken in whatever way. Exit status 1 when it finds an
     error, 0 when it finds nothing or warnings only.
     """
-    paths, lab = load(context)
+    lab = load(context)
 
     console = Console(stderr=True, highlight=False)
     with console.status("looking at this machine") as status:
-        report = runner.examine(lab, paths, lambda text: status.update(text))
+        report = runner.examine(lab, lambda text: status.update(text))
     if as_json:
-        typer.echo(json.dumps(runner.as_json(report, lab, paths), indent=2))
+        typer.echo(json.dumps(runner.as_json(report, lab.lab, lab.paths), indent=2))
     else:
-        typer.echo(runner.as_text(report, lab))
+        typer.echo(runner.as_text(report, lab.lab))
     worst = report.worst()
     if worst is not None and (strict or worst == "error"):
         raise typer.Exit(1)

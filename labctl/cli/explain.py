@@ -18,9 +18,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say why a server does not come up: which resource, filter, compute or image; quotes the logs."""
-    paths, lab = load(context)
-    instances.preflight(lab, paths)
-    found = instances.Cloud(lab, paths).find(server)
-    with working(paths, "explain", quiet_output=True) as progress:
-        result = instances.explain(found, paths, progress)
+    lab = load(context)
+    instances.preflight(lab.lab, lab.paths)
+    found = instances.Cloud(lab.lab, lab.paths).find(server)
+    with working(lab, "explain", quiet_output=True) as context_:
+        result = instances.explain(found, lab.paths, context_.progress)
     typer.echo(json.dumps(result, indent=2) if as_json else result["text"])

@@ -24,9 +24,9 @@ def export_lab(
     Without secrets it holds lab.yaml and the images with packages: the other lab is configured anew, with passwords of
     its own. The nodes' own configuration is full of passwords, so the finished nodes go with --with-secrets only.
     """
-    paths, lab = load(context)
-    transfer.check_export(lab, paths, file, with_secrets=with_secrets)
-    with working(paths, "export-lab") as progress:
-        size = transfer.export(lab, paths, file, progress, with_secrets=with_secrets)
+    lab = load(context)
+    transfer.check_export(lab, file, with_secrets=with_secrets)
+    with working(lab, "export-lab") as context_:
+        size = transfer.export(context_, file, with_secrets=with_secrets)
     kind = "with its secrets: keep it as closely as a password" if with_secrets else "without secrets"
     typer.echo(f"{file} has the lab {kind} ({size / 1e6:.0f} MB). Elsewhere: labctl up --from {file.name}")

@@ -6,7 +6,8 @@ import typer
 
 from labctl.cli.common import load, working
 from labctl.lab import schema
-from labctl.lifecycle import operations
+from labctl.lifecycle import up
+from labctl.lifecycle.context import LabContext
 
 verb = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The images that nodes in containers start from.")
 
@@ -30,9 +31,9 @@ def ensure(
     \b
       labctl image ensure --kind controller --release zed
     """
-    paths, lab = load(context)
+    lab = load(context)
     if release is not None:
-        lab = lab.model_copy(update={"release": schema.release(release)})
-    with working(paths, "image", quiet_output=True) as progress:
-        name = operations.image(lab, kind, paths, progress)
+        lab = LabContext.of(lab.lab.model_copy(update={"release": schema.release(release)}), lab.paths)
+    with working(lab, "image", quiet_output=True) as context_:
+        name = up.make_image(context_, kind)
     typer.echo(name)

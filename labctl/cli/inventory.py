@@ -9,8 +9,6 @@ import typer
 from labctl.ansible import inventory as inventory_file
 from labctl.cli.common import load
 from labctl.errors import BadInput
-from labctl.lifecycle import operations
-from labctl.providers.vagrant import Machines
 from labctl.remote import access
 
 verb = typer.Typer(rich_markup_mode=None)
@@ -25,15 +23,14 @@ def inventory(
     ] = None,
 ) -> None:
     """Write hosts.ini from hosts.ini.j2 and `vagrant ssh-config`. `vagrant up` does this by itself."""
-    paths, lab = load(context)
+    lab = load(context)
     if source is None:
-        engine = operations.engine_of(lab, paths)
-        hosts = Machines(lab, paths, engine.environment if engine else {}, lambda _: None).ssh_hosts()
+        hosts = lab.provider.ssh_hosts()
     else:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         try:
             hosts = access.from_json(text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"{source}: expected JSON with host, port, user and key by node, found {error!r}") from error
-    paths.make_state()
-    inventory_file.write(lab, paths, hosts)
+    lab.paths.make_state()
+    inventory_file.write(lab.lab, lab.paths, hosts)

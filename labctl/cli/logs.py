@@ -41,9 +41,9 @@ def logs(
       labctl logs nova-compute --follow
       labctl logs compute1 --lines 20
     """
-    paths, lab = load(context)
+    lab = load(context)
     wanted = replace(
-        log.select(lab, name),
+        log.select(lab.lab, name),
         since=None if since is None else log.moment(since, time.time()),
         lines=lines or (None if since is not None else _LINES_BEFORE if follow else _LINES),
         everything=everything,
@@ -56,13 +56,13 @@ def logs(
 
     if follow:
         try:
-            for line in log.follow(lab, paths, wanted, problems):
+            for line in log.follow(lab, wanted, problems):
                 show(line)
         except KeyboardInterrupt:
             log.complaints(problems)
             raise typer.Exit(130) from None
     else:
-        found, problems = log.read(lab, paths, wanted)
+        found, problems = log.read(lab, wanted)
         for line in found:
             show(line)
     log.complaints(problems)

@@ -11,8 +11,8 @@ verb = typer.Typer(rich_markup_mode=None)
 @verb.command()
 def pause(context: typer.Context) -> None:
     """Freeze all nodes at one moment. They keep their memory and use no processor; `labctl resume` ends it."""
-    paths, lab = load(context)
-    pausing.preflight(lab, paths)
-    with working(paths, "pause") as progress:
-        pausing.pause(lab, paths, progress)
+    lab = load(context)
+    pausing.preflight(lab)
+    with working(lab, "pause") as context_:
+        pausing.pause(context_)
     typer.echo("The nodes are held. `labctl resume` lets them go on.")

@@ -5,23 +5,23 @@ import json
 import typer
 
 from labctl.cli.common import Evict, Json, load
-from labctl.lab.model import Lab
-from labctl.lab.paths import LabPaths
-from labctl.lifecycle import operations
+from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.preflight import preflight
 
 verb = typer.Typer(rich_markup_mode=None)
 
 
-def show(due: Plan, lab: Lab, paths: LabPaths, *, as_json: bool) -> None:
+def show(due: Plan, context: LabContext, *, as_json: bool) -> None:
     """Print a plan; raises BadInput for what is refused."""
     if as_json:
-        typer.echo(json.dumps({"lab": lab.name, "directory": str(paths.directory), **due.document()}, indent=2))
+        document = {"lab": context.lab.name, "directory": str(context.paths.directory), **due.document()}
+        typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo("\n".join(due.lines()))
         if not due.due and not due.refusals:
-            typer.echo("Nothing is to be done: the lab is as lab.yaml says.")
-    due.check(paths)
+            typer.echo("Nothing to do: the lab is as lab.yaml says.")
+    due.check(context.paths)
 
 
 @verb.command()
@@ -30,6 +30,6 @@ def plan(context: typer.Context, evict: Evict = False, as_json: Json = False) ->
 
     Exit status 2 when something of it cannot be done, with the reason and the way that works.
     """
-    paths, lab = load(context)
+    lab = load(context)
 
-    show(operations.preflight(lab, paths, evict=evict, remove=True), lab, paths, as_json=as_json)
+    show(preflight(lab, evict=evict, remove=True), lab, as_json=as_json)

@@ -11,8 +11,8 @@ verb = typer.Typer(rich_markup_mode=None)
 @verb.command()
 def resume(context: typer.Context) -> None:
     """Let the nodes run again after `labctl pause`. Nova's services report again within seconds."""
-    paths, lab = load(context)
-    pausing.preflight(lab, paths)
-    with working(paths, "resume") as progress:
-        held = pausing.resume(lab, paths, progress)
+    lab = load(context)
+    pausing.preflight(lab)
+    with working(lab, "resume") as context_:
+        held = pausing.resume(context_)
     typer.echo("The nodes go on." if held else "No node was held.")

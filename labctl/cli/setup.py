@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.common import checked, working
-from labctl.lifecycle import operations
+from labctl.cli.common import kind_of, load, logged, planned
+from labctl.lifecycle import up
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -26,6 +26,6 @@ def setup(
       vagrant up
       ansible-playbook -i hosts.ini site.yaml
     """
-    paths, lab = checked(context)
-    with working(paths, "setup", lab=lab) as progress:
-        operations.setup(lab, paths, progress, packages=not nodes_only)
+    lab = load(context)
+    with planned(lab, "setup"), logged(lab, "setup", kind_of(lab, due=True)) as working:
+        up.setup(working, packages=not nodes_only)

@@ -9,7 +9,7 @@ import typer
 from labctl.cli import shell_completion
 from labctl.cli.common import Json, lab_paths, load, working
 from labctl.lab import snapshot_store
-from labctl.lifecycle import operations, snapshot
+from labctl.lifecycle import snapshot, verify
 
 verb = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Keep the state of all nodes, and come back to it."
@@ -22,12 +22,12 @@ Kept = Annotated[str, typer.Argument(help="The name of a snapshot.", autocomplet
 def save(context: typer.Context, name: Name) -> None:
     """Keep the state of all nodes at one moment, for which they stand still. The lab goes on as it was.
 
-    The lab's secrets are kept with it, in .labctl/snapshot.
+    The lab's secrets are kept with it, in .labctl/snapshots.
     """
-    paths, lab = load(context)
-    snapshot.check_save(lab, paths, name)
-    with working(paths, "snapshot save") as progress:
-        snapshot.save(lab, paths, name, progress)
+    lab = load(context)
+    snapshot.check_save(lab, name)
+    with working(lab, "snapshot save") as context_:
+        snapshot.save(context_, name)
     typer.echo(f"Snapshot {name} is kept. `labctl snapshot restore {name}` brings the lab back to it.")
 
 
@@ -57,10 +57,10 @@ def restore(
     """
     paths = lab_paths(context)
     lab = snapshot.check_restore(paths, name)
-    with working(paths, "snapshot restore", quiet_output=as_json) as progress:
-        seconds = snapshot.restore(lab, paths, name, progress)
+    with working(lab, "snapshot restore", quiet_output=as_json) as context_:
+        seconds = snapshot.restore(context_, name)
         if not no_verify:
-            operations.verify(paths, progress)
+            verify.verify(paths, context_.progress)
     if as_json:
         typer.echo(json.dumps({"snapshot": name, "seconds": round(seconds, 1), "verified": not no_verify}, indent=2))
     else:
@@ -70,8 +70,8 @@ def restore(
 @verb.command("delete")
 def delete(context: typer.Context, name: Kept) -> None:
     """Remove a snapshot. Nodes that were restored from it go on."""
-    paths, lab = load(context)
-    snapshot.check_delete(lab, paths, name)
-    with working(paths, "snapshot delete") as progress:
-        snapshot.delete(lab, paths, name, progress)
+    lab = load(context)
+    snapshot.check_delete(lab, name)
+    with working(lab, "snapshot delete") as context_:
+        snapshot.delete(context_, name)
     typer.echo(f"Snapshot {name} is gone.")

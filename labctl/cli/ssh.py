@@ -10,7 +10,7 @@ import typer
 from labctl.cli import shell_completion
 from labctl.cli.common import load
 from labctl.errors import LabError
-from labctl.lifecycle import operations
+from labctl.lifecycle.verify import ssh_hosts
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -30,10 +30,10 @@ def ssh(
       labctl ssh compute1 -- systemctl status nova-compute
       labctl ssh controller -- 'source admin-openrc && openstack hypervisor list'
     """
-    paths, lab = load(context)
+    lab = load(context)
 
-    lab.node(node)
-    host = operations.ssh_hosts(lab, paths, node).get(node)
+    lab.lab.node(node)
+    host = ssh_hosts(lab, node).get(node)
     if host is None:
         raise LabError(f"{node} is not running", "Run `labctl up`.")
     # One word goes to the node's shell as it is, so that it can hold a pipe; several are one command with arguments.

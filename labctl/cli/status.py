@@ -37,18 +37,18 @@ def status(
       labctl status --watch 5
       labctl status --json | jq .degraded
     """
-    paths, lab = load(context)
+    lab = load(context)
     if seconds is not None and not watch:
         raise BadInput(f"{seconds:g} is for --watch", f"Write: labctl status --watch {seconds:g}")
     if not watch:
-        document = look.look(lab, paths)
+        document = look.look(lab)
         typer.echo(json.dumps(document, indent=2) if as_json else status_text.render(document, units=units))
         if document["degraded"]:
             raise typer.Exit(1)
         return
 
     def words() -> str:
-        document = look.look(lab, paths)
+        document = look.look(lab)
         return json.dumps(document) if as_json else status_text.render(document, units=units)
 
     _repeat(words, 2.0 if seconds is None else seconds, live=not as_json)

@@ -3,14 +3,14 @@
 import contextlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labctl.cli.common import Json, load
+from labctl.cli.common import Json, load, log_path
 from labctl.diagnostics import support_bundle as bundle
-from labctl.lifecycle.operations import log_path
 from labctl.ui.progress import Progress
 
 verb = typer.Typer(rich_markup_mode=None)
@@ -30,11 +30,11 @@ def support_bundle(
     Every secret is taken out: passwords in whatever form, private keys, tokens. Look into it all the same before you
     give it away. Nodes that do not answer are named in its manifest.json, and the exit status is 1.
     """
-    paths, lab = load(context)
-    path = bundle.target(file, lab)
+    lab = load(context)
+    path = bundle.target(file, lab.lab)
     output = contextlib.redirect_stdout(sys.stderr)
-    with output, Progress(log_path(paths, "support-bundle")) as progress:
-        made = bundle.make(lab, paths, path, progress)
+    with output, Progress(log_path(lab.paths, "support-bundle")) as progress:
+        made = bundle.make(replace(lab, progress=progress), path)
     missing = {name: node["problem"] for name, node in made["nodes"].items() if node["problem"]}
     typer.echo(json.dumps(made, indent=2) if as_json else str(path))
     for name, problem in missing.items():

@@ -8,19 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from labctl.cli.common import Evict, Json, lab_paths, load, working
+from labctl.cli.common import Evict, Json, kind_of, lab_paths, load, logged, planned, working
 from labctl.cli.plan import show
 from labctl.errors import BadInput
-from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.yaml_reader import read
-from labctl.lifecycle import operations, transfer
-from labctl.lifecycle.operations import Outcome
+from labctl.lifecycle import transfer
+from labctl.lifecycle import up as lifecycle_up
+from labctl.lifecycle.context import LabContext
+from labctl.lifecycle.preflight import preflight
+from labctl.lifecycle.up import Outcome
+from labctl.lifecycle.verify import service_list
 
 verb = typer.Typer(rich_markup_mode=None)
 
 
-_UNCHANGED = "Nothing has changed since the last whole run of site.yaml; `labctl up --whole` runs it all the same."
+_UNCHANGED = "Nothing has changed since the last full run, so site.yaml was skipped; `labctl up --full` runs it anyway."
 
 
 @verb.command()
@@ -32,55 +35,52 @@ def up(
         Path | None,
         typer.Option("--from", help="Make the lab of an archive that `labctl export-lab` wrote."),
     ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Run all of site.yaml, also where nothing has changed since it last ran.")
+    full: Annotated[
+        bool, typer.Option("--full", "--whole", help="Run site.yaml even if nothing has changed since it last ran.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the lab up: from nothing, from a half-made lab, after `labctl halt` or an edit of lab.yaml.
 
-    It ends with a verification and prints what Nova itself says. Repeated on a running lab it changes nothing: when the
-    nodes are as the last whole run has left them, it only compares and verifies.
+    It ends with a verification and prints what Nova itself lists. Repeated on a running lab it changes nothing: if
+    nothing has drifted since the last full run, site.yaml is skipped; --full runs it anyway.
     """
     if source is not None:
-        if dry_run or evict or whole:
-            raise BadInput("--from makes a new lab: --dry-run, --evict and --whole are for one that is there")
+        if dry_run or evict or full:
+            raise BadInput("--from makes a new lab; --dry-run, --evict and --full are for one that exists")
         _up_from(lab_paths(context), source, as_json=as_json)
         return
-    paths, lab = load(context)
-
-    plan = operations.preflight(lab, paths, evict=evict, remove=True)
+    lab = load(context)
     if dry_run:
-        show(plan, lab, paths, as_json=as_json)
+        show(preflight(lab, evict=evict, remove=True), lab, as_json=as_json)
         return
-    plan.check(paths)
-    with working(paths, "up", quiet_output=as_json, lab=lab, due=plan.due or whole) as progress:
+    with (
+        planned(lab, "up", evict=evict, remove=True) as plan,
+        logged(lab, "up", kind_of(lab, due=plan.due or full), quiet_output=as_json) as working,
+    ):
         for line in plan.lines() if plan.due else ():
-            progress.say(line)
-        outcome = operations.up(lab, paths, progress, plan, all_of_it=whole)
-        services = operations.service_list(paths, lab, options="-f json") if as_json else ""
+            working.progress.say(line)
+        outcome = lifecycle_up.up(working, plan, full=full)
+        services = service_list(working, options="-f json") if as_json else ""
     if as_json:
-        document = {**_outcome(outcome, paths, lab, services), "plan": plan.document()["changes"]}
+        document = {**_outcome(outcome, lab, services), "plan": plan.document()["changes"]}
         typer.echo(json.dumps(document, indent=2))
     else:
-        typer.echo(_farewell(outcome, paths, lab))
+        typer.echo(_farewell(outcome, lab))
 
 
 def _up_from(paths: LabPaths, source: Path, *, as_json: bool) -> None:
-
     manifest, lab = transfer.check_import(paths, source)
-    with working(paths, "up", quiet_output=as_json) as progress:
-        outcome = transfer.up(lab, paths, source, manifest, progress)
-        services = operations.service_list(paths, lab, options="-f json") if as_json else ""
-    typer.echo(
-        json.dumps(_outcome(outcome, paths, lab, services), indent=2) if as_json else _farewell(outcome, paths, lab)
-    )
+    with working(lab, "up", quiet_output=as_json) as context:
+        outcome = transfer.up(context, source, manifest)
+        services = service_list(context, options="-f json") if as_json else ""
+    typer.echo(json.dumps(_outcome(outcome, lab, services), indent=2) if as_json else _farewell(outcome, lab))
 
 
-def _outcome(outcome: Outcome, paths: LabPaths, lab: Lab, services: str) -> dict[str, Any]:
+def _outcome(outcome: Outcome, context: LabContext, services: str) -> dict[str, Any]:
     return {
-        "lab": lab.name,
-        "directory": str(paths.directory),
+        "lab": context.lab.name,
+        "directory": str(context.paths.directory),
         "seconds": round(outcome.seconds, 1),
         "unchanged": outcome.unchanged,
         "differences": list(outcome.differences),
@@ -89,8 +89,9 @@ def _outcome(outcome: Outcome, paths: LabPaths, lab: Lab, services: str) -> dict
     }
 
 
-def _farewell(outcome: Outcome, paths: LabPaths, lab: Lab) -> str:
+def _farewell(outcome: Outcome, context: LabContext) -> str:
     """What the cloud says, and how to go on."""
+    lab, paths = context.lab, context.paths
     where = "" if paths.directory == Path.cwd() else f" -C {shlex.quote(str(paths.directory))}"
     lines = [
         outcome.services,

@@ -5,7 +5,8 @@ import json
 import typer
 
 from labctl.cli.common import Json, load, working
-from labctl.lifecycle import operations, pause
+from labctl.lifecycle import pause
+from labctl.lifecycle import verify as lifecycle_verify
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -16,16 +17,16 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
 
     Each check says what it compared. Exit status 1 when one fails, with what is broken and where.
     """
-    paths, lab = load(context)
+    lab = load(context)
 
-    pause.refuse_held(lab, paths)
+    pause.refuse_held(lab)
     verified = False
     try:
-        with working(paths, "verify", quiet_output=as_json) as progress:
-            operations.verify(paths, progress)
+        with working(lab, "verify", quiet_output=as_json) as working_lab:
+            lifecycle_verify.verify(lab.paths, working_lab.progress)
         verified = True
     finally:
         if as_json:
-            typer.echo(json.dumps({"verified": verified, "checks": operations.checks(paths)}, indent=2))
+            typer.echo(json.dumps({"verified": verified, "checks": lifecycle_verify.checks(lab.paths)}, indent=2))
     if not as_json:
-        typer.echo("The lab is whole.")
+        typer.echo("The lab is complete and healthy.")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labctl.lab.model import Lab
-from labctl.providers.containers import LOST
+from labctl.providers.node_state import NodeState
 
 # A lab whose nodes are all in one of these states is as somebody wanted it: nothing about it is degraded.
 AT_REST = ("not_created", "stopped", "paused")
@@ -49,7 +49,7 @@ def _nodes(document: Document) -> Iterator[Trouble]:
                 yield _trouble(name, f"does not answer: {node['problem']}", None, remedy)
         elif state == "paused":
             yield _trouble(name, "is paused", node["since"], "`labctl up` lets it go on")
-        elif state == LOST:
+        elif state == NodeState.LOST:
             what = "its processes were killed, and Podman says that it runs"
             yield _trouble(name, what, None, "`labctl up` stops and starts it, or says why it cannot")
         else:

@@ -17,12 +17,11 @@ from labctl.lab.paths import LabPaths
 from labctl.lab.registry import Entry
 from labctl.providers import containers
 from labctl.providers.containers import Container, OwnNetwork
-from labctl.providers.engine import engines
+from labctl.providers.engine import working
+from labctl.providers.node_state import NodeState, node_state
 
 _CONTAINER = re.compile(r"novalab-(?P<lab>.+)-(?:controller|compute\d+)")
 _NETWORK = re.compile(r"novalab-(?P<lab>.+)")
-# What engines and providers call a node that is switched off.
-_STOPPED = ("exited", "stopped", "poweroff", "shutoff")
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,16 @@ def everything() -> list[Known]:
     traces: defaultdict[str, _Traces] = defaultdict(_Traces)
     for entry in registry.entries():
         traces[entry.directory].entry = entry
-    with engines() as working:
-        for engine in working:
-            for container in containers.of_all_labs(engine):
-                # Others than nodes come and go while images are made.
-                if _CONTAINER.fullmatch(container.name):
-                    traces[str(container.directory)].containers.append(container)
-            for network in containers.networks_of_all_labs(engine):
-                traces[str(network.directory)].networks.append(network)
+    engines = working(LabPaths(Path("/nonexistent")))
+    for engine in engines:
+        for container in containers.of_all_labs(engine):
+            # Others than nodes come and go while images are made.
+            if _CONTAINER.fullmatch(container.name):
+                traces[str(container.directory)].containers.append(container)
+        for network in containers.networks_of_all_labs(engine):
+            traces[str(network.directory)].networks.append(network)
     machines = _machines()
-    found = [_known(directory, seen, machines, asked=bool(working)) for directory, seen in traces.items()]
+    found = [_known(directory, seen, machines, asked=bool(engines)) for directory, seen in traces.items()]
     return sorted(found, key=lambda lab: (lab.name, lab.directory))
 
 
@@ -76,7 +75,7 @@ def _known(directory: str, seen: _Traces, machines: Mapping[str, list[str]], *, 
     name = entry.name if entry else next((match["lab"] for match in names if match), "?")
     subnets = [str(network.subnet) for network in seen.networks if network.subnet]
     starts = sorted(filter(None, (_utc(container.created) for container in seen.containers)))
-    in_engine = entry is None or entry.provider == "docker"
+    in_engine = entry is None or entry.in_containers
     if in_engine and not asked:
         state = "unknown"
     elif entry is not None and not entry.there and not seen.containers and not seen.networks:
@@ -97,7 +96,7 @@ def _known(directory: str, seen: _Traces, machines: Mapping[str, list[str]], *, 
 
 def _note(name: str, directory: str, entry: Entry | None, *, gone: bool) -> str:
     """What to do about a directory that is gone."""
-    if entry is not None and entry.provider != "docker":
+    if entry is not None and not entry.in_containers:
         return f"{directory} is gone; machines named novalab-{name}-NODE may be left in {entry.provider}"
     if gone:
         return f"{directory} is gone, and so is the lab"
@@ -109,11 +108,11 @@ def _state(states: Sequence[str], nodes: int) -> str:
     """One word for the states of all nodes. nodes is how many were made."""
     if not states:
         return "no nodes"
-    words = ["stopped" if state in _STOPPED else state for state in states]
+    words = [node_state(state) for state in states]
     total = max(nodes, len(words))
     if len(words) == total and len(set(words)) == 1:
         return words[0]
-    return f"{words.count('running')} of {total} running"
+    return f"{words.count(NodeState.RUNNING)} of {total} running"
 
 
 def _utc(moment: str) -> str | None:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from labctl.ansible import group_vars
 from labctl.errors import BadInput, LabError
 from labctl.lab.model import Lab, Node
-from labctl.lab.paths import LabPaths
-from labctl.providers import node_state
+from labctl.lifecycle.context import LabContext
 from labctl.remote import nodes, programs, ssh
 from labctl.remote.nodes import ask
 from labctl.ui import text
@@ -116,9 +115,10 @@ def moment(words: str, now: float) -> float:
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
 
 
-def read(lab: Lab, paths: LabPaths, wanted: Wanted) -> tuple[list[Line], dict[str, str]]:
+def read(context: LabContext, wanted: Wanted) -> tuple[list[Line], dict[str, str]]:
     """The lines that there are, in their order, and why nodes tell none. Raises LabError when none can be asked."""
-    running, problems = _running(lab, paths, wanted)
+    lab, paths = context.lab, context.paths
+    running, problems = _running(context, wanted)
     answers = ask(
         lab, paths, running, "logs", lambda node: _arguments(lab, node, wanted, follow=False), timeout=_TIMEOUT
     )
@@ -128,12 +128,13 @@ def read(lab: Lab, paths: LabPaths, wanted: Wanted) -> tuple[list[Line], dict[st
     return (found if wanted.lines is None else found[-wanted.lines :]), problems
 
 
-def follow(lab: Lab, paths: LabPaths, wanted: Wanted, problems: dict[str, str]) -> Generator[Line]:
+def follow(context: LabContext, wanted: Wanted, problems: dict[str, str]) -> Generator[Line]:
     """Lines as they come, for ever; problems is told of nodes that say nothing, or nothing any more.
 
     Ends when no node is left. Raises LabError when none can be asked.
     """
-    running, resting = _running(lab, paths, wanted)
+    lab, paths = context.lab, context.paths
+    running, resting = _running(context, wanted)
     problems |= resting
     reach = nodes.hosts(lab, paths, [node.name for node in running])
     lines: queue.Queue[Line | str] = queue.Queue()
@@ -161,8 +162,8 @@ def follow(lab: Lab, paths: LabPaths, wanted: Wanted, problems: dict[str, str]) 
             process.wait()
 
 
-def _running(lab: Lab, paths: LabPaths, wanted: Wanted) -> tuple[list[Node], dict[str, str]]:
-    states = node_state.states(lab, paths)
+def _running(context: LabContext, wanted: Wanted) -> tuple[list[Node], dict[str, str]]:
+    states = context.provider.states()
     running = [node for node in wanted.nodes if states[node.name].running]
     others = [node for node in wanted.nodes if node not in running]
     problems = {

@@ -14,8 +14,8 @@ from labctl.errors import LabError
 from labctl.lab import lock
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
-from labctl.providers import node_state
-from labctl.providers.node_state import NodeState
+from labctl.lifecycle.context import LabContext
+from labctl.providers.node_state import NodeStatus
 from labctl.remote.nodes import ask
 from labctl.remote.ssh import Answer
 
@@ -44,16 +44,17 @@ _AGENTS = openstack_api.Question("network", "/v2.0/agents", "agents")
 Document = dict[str, Any]
 
 
-def look(lab: Lab, paths: LabPaths) -> Document:
+def look(context: LabContext) -> Document:
     """Everything that can be told of a lab within a few seconds, as `labctl status --json` prints it.
 
     Never an exception because of the lab: what does not answer is named under problems. Lists that could not be had are
     None. Times are ISO 8601 in UTC, sizes are bytes.
     """
+    lab, paths = context.lab, context.paths
     start = time.monotonic()
     # The APIs are asked at once, before it is known whether their node runs: when it does not, nobody waits for them.
     cloud = _start(lambda: _cloud(lab, paths)) if paths.clouds_yaml.is_file() else None
-    states = node_state.states(lab, paths)
+    states = context.provider.states()
     running = [node for node in lab.nodes if states[node.name].running]
     answers = ask(lab, paths, running, "state", lambda node: _wanted(lab, node), timeout=TIMEOUT)
     nodes = [_node(node, states[node.name], answers.get(node.name)) for node in lab.nodes]
@@ -122,7 +123,7 @@ def _wanted(lab: Lab, node: Node) -> Document:
     return {"units": group_vars.units(lab, node), "packages": packages, "cells": node is lab.controller}
 
 
-def _node(node: Node, state: NodeState, answer: Answer | None) -> Document:
+def _node(node: Node, state: NodeStatus, answer: Answer | None) -> Document:
     """A node as it was described, as its engine has it, and as it says itself."""
     result: Document = {
         "name": node.name,

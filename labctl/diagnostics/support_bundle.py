@@ -22,10 +22,10 @@ from labctl.lab import secrets as labsecrets
 from labctl.lab import yaml_reader
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
-from labctl.providers import node_state
+from labctl.lifecycle.context import LabContext
+from labctl.providers.node_state import NodeState
 from labctl.remote.nodes import ask
 from labctl.remote.ssh import Answer
-from labctl.ui.progress import Progress
 
 _TIMEOUT = 180.0  # seconds that a node has for all that is wanted of it
 _HOST_SECONDS = 20
@@ -100,15 +100,16 @@ def secrets(lab: Lab, paths: LabPaths) -> dict[str, str]:
     return {**labsecrets.read(paths.secrets), **found}
 
 
-def make(lab: Lab, paths: LabPaths, path: Path, progress: Progress) -> dict[str, Any]:
+def make(context: LabContext, path: Path) -> dict[str, Any]:
     """Write the archive, readable by its owner only, and return its manifest.
 
     Nodes that are off or do not answer are named there and stop nothing. The file appears when it is complete.
     """
+    lab, paths, progress = context.lab, context.paths, context.progress
     redactor = redaction.Redactor(secrets(lab, paths))
     with progress.step("Nodes") as step:
-        document = status.look(lab, paths)
-        running = [node for node in lab.nodes if _state(document, node) == node_state.RUNNING]
+        document = status.look(context)
+        running = [node for node in lab.nodes if _state(document, node) == NodeState.RUNNING]
         answers = ask(lab, paths, running, "collect", lambda node: _wanted(lab, node), timeout=_TIMEOUT)
         for node in lab.nodes:
             if node not in running or not answers[node.name].ok:
@@ -187,7 +188,7 @@ def _of_host(lab: Lab, paths: LabPaths) -> Iterator[tuple[str, str]]:
     yield "host/python.txt", f"{platform.platform()}\nPython {platform.python_version()}\n"
     commands = dict(_HOST_COMMANDS)
     engine = paths.bin / "docker"
-    if lab.provider == "docker" and engine.is_file():
+    if engine.is_file():
         commands["engine.txt"] = [str(engine), "version"]
         commands["containers.txt"] = [str(engine), "ps", "--all", "--filter", f"name={lab.container_prefix}-"]
         commands["network.txt"] = [str(engine), "network", "inspect", lab.network_name]

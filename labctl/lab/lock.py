@@ -31,8 +31,10 @@ def held(paths: LabPaths, verb: str) -> Iterator[None]:
         stream.truncate()
         stream.write(f"labctl {verb} (process {os.getpid()})")
         stream.flush()
-        yield
-        stream.truncate(0)
+        try:
+            yield
+        finally:
+            stream.truncate(0)
 
 
 def holder(paths: LabPaths) -> str | None:

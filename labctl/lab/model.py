@@ -1,7 +1,8 @@
 """The description of a lab, with every choice made: what lab.yaml says, and defaults for what it leaves out."""
 
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -16,6 +17,7 @@ __all__ = ["Lab", "Node", "Release", "load", "resolve"]
 
 Group = Literal["controller_nodes", "compute_nodes"]
 
+_COMPUTE = re.compile(r"compute([1-9][0-9]*)")
 # Debian's own boxes come for libvirt only; Bento's are the well-kept ones for VirtualBox.
 _BOXES = {
     ("libvirt", Release.EPOXY): "debian/trixie64",
@@ -63,6 +65,11 @@ class Lab(BaseModel):
         return ("nova", *(name for name, wanted in chosen.items() if wanted))
 
     @property
+    def traits(self) -> schema.ProviderTraits:
+        """How labs of this provider differ from others."""
+        return schema.PROVIDERS[self.provider]
+
+    @property
     def guest_gateway(self) -> IPv4Address:
         """The controller's address in the instances' network."""
         return self.guest_network.network_address + 1
@@ -100,6 +107,16 @@ class Lab(BaseModel):
         """The lab with more nodes than it describes."""
         return self.model_copy(update={"nodes": (*self.nodes, *nodes)})
 
+    def former_computes(self, names: Iterable[str]) -> tuple[Node, ...]:
+        """Those of the names that are computes which the lab no longer describes, as nodes, the last one first."""
+        described = {node.name for node in self.nodes}
+        numbers = {int(match[1]) for name in names if name not in described and (match := _COMPUTE.fullmatch(name))}
+        sizes = self.computes[0]
+        return tuple(
+            sizes.model_copy(update={"name": f"compute{number}", "address": compute_address(self.network, number)})
+            for number in sorted(numbers, reverse=True)
+        )
+
     def node(self, name: str) -> Node:
         """The node of a name. Raises BadInput when there is none."""
         for node in self.nodes:
@@ -109,14 +126,18 @@ class Lab(BaseModel):
         raise BadInput(f"There is no node {name!r} in lab {self.name}", f"Nodes: {names}")
 
 
+def compute_address(network: IPv4Network, number: int) -> IPv4Address:
+    """The address of a compute; numbers begin with 1."""
+    return network.network_address + schema.COMPUTE_OFFSET + number - 1
+
+
 def resolve(file: schema.LabFile, *, platform: str = sys.platform) -> Lab:
     """Make the choices that the file leaves open. platform is Python's name of the operating system."""
     provider = schema.resolved_provider(file, platform)
-    address: Callable[[int], IPv4Address] = file.network.network_address.__add__
     controller = Node(
         name="controller",
         group="controller_nodes",
-        address=address(schema.CONTROLLER_OFFSET),
+        address=file.network.network_address + schema.CONTROLLER_OFFSET,
         cpus=file.controller.cpus,
         memory=file.controller.memory,
     )
@@ -124,7 +145,7 @@ def resolve(file: schema.LabFile, *, platform: str = sys.platform) -> Lab:
         Node(
             name=f"compute{number}",
             group="compute_nodes",
-            address=address(schema.COMPUTE_OFFSET + number - 1),
+            address=compute_address(file.network, number),
             cpus=file.computes.cpus,
             memory=file.computes.memory,
         )
@@ -140,7 +161,7 @@ def resolve(file: schema.LabFile, *, platform: str = sys.platform) -> Lab:
         guest_network=file.guest_network,
         dashboard=file.dashboard,
         virt_type=file.virt_type,
-        box=None if provider == "docker" else file.box or _BOXES[provider, file.release],
+        box=None if schema.PROVIDERS[provider].containers else file.box or _BOXES[provider, file.release],
         images=file.images,
         secrets=dict(file.secrets),
         nodes=(controller, *computes),

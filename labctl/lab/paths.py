@@ -116,6 +116,11 @@ class LabPaths:
         return self.state / "ssh-hosts.json"
 
     @property
+    def vagrant_nodes(self) -> Path:
+        """The lab as the Vagrantfile needs it, while labctl calls Vagrant."""
+        return self.state / "vagrant-nodes.json"
+
+    @property
     def hosts_ini(self) -> Path:
         """The inventory for Ansible."""
         return self.directory / "hosts.ini"

@@ -56,7 +56,7 @@ def roles() -> str:
 
 def sizes(lab: Lab) -> dict[str, str]:
     """The sizes of virtual machines, by kind of node; containers share what the host has."""
-    if lab.provider == "docker":
+    if lab.traits.containers:
         return {}
     kinds = {"controller": lab.controller, **({"computes": lab.computes[0]} if lab.computes else {})}
     return {kind: f"{node.cpus} processors, {node.memory} MiB" for kind, node in kinds.items()}

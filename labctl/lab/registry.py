@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from labctl.files import write_private
 from labctl.lab.paths import LabPaths
+from labctl.lab.schema import PROVIDERS
 
 if TYPE_CHECKING:
     from labctl.lab.model import Lab
@@ -41,6 +42,11 @@ class Entry:
     def paths(self) -> LabPaths:
         """Its files."""
         return LabPaths(Path(self.directory))
+
+    @property
+    def in_containers(self) -> bool:
+        """Whether its nodes are containers of an engine; not so for a provider that this version does not know."""
+        return any(name == self.provider and traits.containers for name, traits in PROVIDERS.items())
 
     @property
     def there(self) -> bool:

@@ -4,6 +4,7 @@ The models are the one source of the rules: they check the file, and the publish
 """
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
@@ -19,6 +20,32 @@ PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "1
 # VirtualBox creates host-only networks nowhere else, unless /etc/vbox/networks.conf says so (VirtualBox manual, 6.7).
 VIRTUALBOX = IPv4Network("192.168.56.0/21")
 Provider = Literal["docker", "libvirt", "virtualbox"]
+
+
+@dataclass(frozen=True)
+class ProviderTraits:
+    """How labs of a provider differ in what lab.yaml may say and in how their nodes are reached.
+
+    containers: the nodes are containers of an engine, start from images, share the host's processors and memory, and
+    are reached at their own addresses with the lab's key. Else they are virtual machines with sizes and a box.
+    networks: where a free network for the nodes is looked for. restricted: no other place is possible.
+    bridge: how the names of the host's interfaces for such networks begin. every_bridge: all of them are the
+    provider's, whatever their network. needs_kvm: nodes are slow without KVM on this machine.
+    """
+
+    containers: bool = False
+    networks: tuple[IPv4Network, ...] = (VIRTUALBOX, *reversed(PRIVATE))
+    restricted: bool = False
+    bridge: str | None = None
+    every_bridge: bool = False
+    needs_kvm: bool = False
+
+
+PROVIDERS: dict[Provider, ProviderTraits] = {
+    "docker": ProviderTraits(containers=True),
+    "libvirt": ProviderTraits(bridge="virbr", needs_kvm=True),
+    "virtualbox": ProviderTraits(networks=(VIRTUALBOX,), restricted=True, bridge="vboxnet", every_bridge=True),
+}
 Networking = Literal["neutron", "none"]
 CONTROLLER_OFFSET = 11
 COMPUTE_OFFSET = 21
@@ -247,6 +274,6 @@ def schema() -> str:
 
 def resolved_provider(lab: LabFile, platform: str) -> Provider:
     """The provider, auto resolved. platform is Python's name of the operating system."""
-    if lab.provider == "auto":
-        return "docker" if platform.startswith("linux") else "virtualbox"
-    return lab.provider
+    if lab.provider != "auto":
+        return lab.provider
+    return "docker" if platform.startswith("linux") else "virtualbox"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from labctl.lab.schema import (
     COMPUTE_OFFSET,
     OWN_IMAGE,
-    VIRTUALBOX,
+    PROVIDERS,
     Computes,
     Controller,
     Image,
@@ -168,6 +168,7 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
     """What is right by itself and wrong together; with the keys that each rule reads."""
     result = []
     provider = resolved_provider(lab, platform)
+    traits = PROVIDERS[provider]
     last = COMPUTE_OFFSET + lab.computes.count - 1
     if last > lab.network.num_addresses - 2:
         prefix = 32 - (last + 1).bit_length()
@@ -198,16 +199,16 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
             "Remove dashboard, or write networking: neutron",
         )
         result.append(({"networking", "dashboard"}, mistake))
-    if provider == "virtualbox" and not lab.network.subnet_of(VIRTUALBOX):
+    if traits.restricted and not any(lab.network.subnet_of(place) for place in traits.networks):
         mistake = Mistake(
             file.line(("network",)),
             ("network",),
             str(lab.network),
-            f"a network inside {VIRTUALBOX}, where VirtualBox allows host-only networks",
+            f"a network inside {', '.join(map(str, traits.networks))}, where {provider} allows host-only networks",
             "Write 192.168.57.0/24, for example, or choose another provider.",
         )
         result.append(({"network", "provider"}, mistake))
-    if lab.engine != "auto" and provider in ("libvirt", "virtualbox"):
+    if lab.engine != "auto" and not traits.containers:
         mistake = Mistake(
             file.line(("engine",)),
             ("engine",),
@@ -216,7 +217,7 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
             "Remove engine, or write provider: docker",
         )
         result.append(({"engine", "provider"}, mistake))
-    if lab.box is not None and provider == "docker":
+    if lab.box is not None and traits.containers:
         mistake = Mistake(
             file.line(("box",)),
             ("box",),

@@ -5,33 +5,60 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import TypedDict, Unpack
 
 from labctl.errors import BadInput
+from labctl.lab import registry
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.registry import Entry
-from labctl.lab.schema import PRIVATE, VIRTUALBOX
+from labctl.lab.schema import PRIVATE
+from labctl.lifecycle.context import LabContext
+from labctl.providers import containers, host_networks
 from labctl.providers.containers import Container, OwnNetwork
+from labctl.providers.engine import Engine
 from labctl.providers.host_networks import Taken
 
 _SMALLEST_PREFIX = 8
 
 
-class Around(TypedDict, total=False):
-    """What is around a lab.
+@dataclass(frozen=True)
+class Others:
+    """What a lab may collide with on this machine.
 
-    labs has the other labs of this user, host and engine the networks of the machine and of the container engine, own
+    labs has the other labs of this user, host and engine the networks of the machine and of the container engines, own
     the engine's network with the lab's name, containers those with names of the lab or its label. exists says that the
     lab's virtual machines exist, and with them a bridge for their network.
     """
 
-    host: Iterable[Taken]
-    engine: Iterable[Taken]
-    own: OwnNetwork | None
-    containers: Iterable[Container]
-    labs: Sequence[Entry]
-    exists: bool
+    host: Sequence[Taken] = ()
+    engine: Sequence[Taken] = ()
+    own: OwnNetwork | None = None
+    containers: Sequence[Container] = ()
+    labs: Sequence[Entry] = ()
+    exists: bool = False
+
+
+def find_others(context: LabContext) -> Others:
+    """What is on this machine now, as far as the lab's provider shares it."""
+    return find_others_in(context.lab, context.paths, context.provider.engines())
+
+
+def find_others_in(lab: Lab, paths: LabPaths, engines: Iterable[Engine]) -> Others:
+    """What is on this machine now: the host's networks, those of engines, their containers, and registered labs."""
+    working = list(engines)
+    known = [item for engine in working for item in engine.networks()]
+    return Others(
+        host=host_networks.of_host(),
+        engine=list(host_networks.of_engine([(item.name, item.subnet) for item in known], lab.network_name)),
+        own=next((item for item in known if item.name == lab.network_name), None),
+        containers=[
+            container
+            for engine in working
+            for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)
+        ],
+        labs=registry.others(paths),
+        exists=(paths.dotfile / "machines").is_dir(),
+    )
 
 
 @dataclass(frozen=True)
@@ -44,9 +71,9 @@ class Problem:
     way: str = ""
 
 
-def check(lab: Lab, paths: LabPaths, **around: Unpack[Around]) -> None:
+def check(lab: Lab, paths: LabPaths, others: Others) -> None:
     """Refuse a lab whose network or names others use. Raises BadInput with names and networks that are free."""
-    found = problems(lab, paths, **around)
+    found = problems(lab, paths, others)
     if not found:
         return
     message = f"{'; '.join(problem.reason for problem in found)}; nothing was changed"
@@ -57,18 +84,17 @@ def check(lab: Lab, paths: LabPaths, **around: Unpack[Around]) -> None:
     raise BadInput(message, "\n".join([f"Write what is free into {paths.lab_yaml}{ways}:", *lines]))
 
 
-def problems(lab: Lab, paths: LabPaths, **around: Unpack[Around]) -> list[Problem]:
+def problems(lab: Lab, paths: LabPaths, others: Others) -> list[Problem]:
     """What a lab collides with; empty when its name and networks are free."""
-    own, labs = around.get("own"), around.get("labs", ())
+    own = others.own
     foreign = own is not None and own.directory != str(paths.directory)
     of_name = [Taken(own.subnet, f"the container network {own.name}")] if own and own.subnet and foreign else []
-    used = (*of_labs(labs), *around.get("engine", ()), *of_name, *around.get("host", ()))
+    used = (*of_labs(others.labs), *others.engine, *of_name, *others.host)
     # Half of all addresses is a default route in disguise, as VPNs set it.
     taken = [item for item in used if item.network.prefixlen >= _SMALLEST_PREFIX]
-    exists = around.get("exists", False)
-    others = [item for item in taken if not _is_own(item, lab, None if foreign else own, exists)]
-    name = _name_problem(lab, paths, own, around.get("containers", ()), labs)
-    return [*([name] if name else []), *_network_problems(lab, others, labs)]
+    foreigners = [item for item in taken if not _is_own(item, lab, None if foreign else own, others.exists)]
+    name = _name_problem(lab, paths, own, others.containers, others.labs)
+    return [*([name] if name else []), *_network_problems(lab, foreigners, others.labs)]
 
 
 def _name_problem(
@@ -91,8 +117,7 @@ def _name_problem(
 def _network_problems(lab: Lab, others: Sequence[Taken], labs: Iterable[Entry]) -> Iterator[Problem]:
     free: IPv4Network | None = lab.network
     if hit := next((taken for taken in others if taken.network.overlaps(lab.network)), None):
-        places = (VIRTUALBOX,) if lab.provider == "virtualbox" else (VIRTUALBOX, *reversed(PRIVATE))
-        free = next(_free(lab.network.prefixlen, places, others), None)
+        free = next(_free(lab.network.prefixlen, lab.traits.networks, others), None)
         yield Problem(f"Network {lab.network} is taken by {hit.by}", "network", free)
     clash = next((entry for entry in labs if entry.subnet.overlaps(lab.guest_network)), None)
     if clash is not None and lab.networking == "neutron":
@@ -122,13 +147,13 @@ def _other_name(name: str, taken: Collection[str]) -> str:
 
 
 def _is_own(taken: Taken, lab: Lab, own: OwnNetwork | None, exists: bool) -> bool:
-    """The lab's own bridge does not count, and neither does what VirtualBox keeps for every lab on that network."""
-    if own is not None and taken.device is not None and taken.device == own.interface:
+    """The lab's own bridge does not count, and neither does what its provider keeps for every lab on that network."""
+    device, traits = taken.device or "", lab.traits
+    if own is not None and device and device == own.interface:
         return True
-    if lab.provider == "virtualbox" and (taken.device or "").startswith("vboxnet"):
-        return True
-    bridge = (taken.device or "").startswith("virbr") and taken.network == lab.network
-    return exists and lab.provider == "libvirt" and bridge
+    if traits.bridge is None or not device.startswith(traits.bridge):
+        return False
+    return traits.every_bridge or (exists and taken.network == lab.network)
 
 
 def _free(prefix: int, places: Iterable[IPv4Network], others: Sequence[Taken]) -> Iterator[IPv4Network]:

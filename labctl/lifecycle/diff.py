@@ -7,6 +7,7 @@ from typing import Any
 from labctl.lab import records as made
 from labctl.lab.model import Lab
 from labctl.lifecycle.plan import Change, Plan, Refusal
+from labctl.providers.node_state import NodeState
 
 _AGAIN = "Put lab.yaml back, or make the lab anew: `labctl destroy`, then `labctl up`."
 # Why what a lab was made as stays as it is.
@@ -42,15 +43,15 @@ USERS: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Present:
-    """What there is. nodes has the engine's or Vagrant's word for the state of each, by name.
+class Existing:
+    """What exists of a lab. nodes has the state of each, by name.
 
     made and software are the records of labctl.lab.records; passwords are those in force. cloud says whether there has
     been a whole cloud; unknown why Nova cannot be asked for the servers on nodes that leave, empty when it has been;
     servers names them by node.
     """
 
-    nodes: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, NodeState] = field(default_factory=dict)
     made: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, Any] | None = None
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -60,33 +61,35 @@ class Present:
     unknown: str = ""
 
 
-def compare(lab: Lab, present: Present, leaving: tuple[str, ...], *, evict: bool = False, remove: bool = True) -> Plan:
+def compare(
+    lab: Lab, existing: Existing, leaving: tuple[str, ...], *, evict: bool = False, remove: bool = True
+) -> Plan:
     """The plan for a lab. leaving has the nodes that lab.yaml no longer describes.
 
     Without remove, nodes may not leave: they do by `labctl up` only.
     """
-    refusals = list(_refused(lab, present))
+    refusals = list(_refused(lab, existing))
     if leaving:
-        refusals += _refused_removal(lab, present, leaving, evict=evict, remove=remove)
-    changes = [*_removed(lab, present, leaving), *_created(lab, present), *_changed(lab, present, leaving)]
-    staying = tuple(node.name for node in lab.nodes if node.name in present.nodes)
+        refusals += _refused_removal(lab, existing, leaving, evict=evict, remove=remove)
+    changes = [*_removed(lab, existing, leaving), *_created(lab, existing), *_changed(lab, existing, leaving)]
+    staying = tuple(node.name for node in lab.nodes if node.name in existing.nodes)
     if staying:
         touched = {name for change in changes for name in change.nodes}
         whole = tuple(name for name in staying if name not in touched)
         if whole:
             changes.append(Change("keep", ", ".join(whole), "no file and no service changes"))
-    return Plan(tuple(changes), tuple(refusals), leaving, _returning(lab, present), evict)
+    return Plan(tuple(changes), tuple(refusals), leaving, _returning(lab, existing), evict)
 
 
-def _returning(lab: Lab, present: Present) -> tuple[str, ...]:
+def _returning(lab: Lab, existing: Existing) -> tuple[str, ...]:
     """Nodes that an interrupted run was about to remove and that are to stay."""
-    before = made.names(present.made, "leaving")
+    before = made.names(existing.made, "leaving")
     return tuple(node.name for node in lab.nodes if node.name in before)
 
 
-def _refused(lab: Lab, present: Present) -> Iterator[Refusal]:
-    before = present.made
-    now = made.facts(lab, present.engine or before.get("engine"))
+def _refused(lab: Lab, existing: Existing) -> Iterator[Refusal]:
+    before = existing.made
+    now = made.facts(lab, existing.engine or before.get("engine"))
     for key, reason in _FIXED.items():
         if before.get(key, now[key]) != now[key]:
             yield Refusal(key, str(before[key]), str(now[key]), reason, _AGAIN)
@@ -100,34 +103,34 @@ def _refused(lab: Lab, present: Present) -> Iterator[Refusal]:
 
 
 def _refused_removal(
-    lab: Lab, present: Present, leaving: tuple[str, ...], *, evict: bool, remove: bool
+    lab: Lab, existing: Existing, leaving: tuple[str, ...], *, evict: bool, remove: bool
 ) -> Iterator[Refusal]:
     was, now = str(len(lab.computes) + len(leaving)), str(len(lab.computes))
-    if "keystone_admin" in _new_passwords(lab, present):
+    if "keystone_admin" in _new_passwords(lab, existing):
         reason = "while computes leave, the cloud is talked to with the password in force"
         way = f"One after the other: `labctl up` with computes: {was} and the new password, then the computes."
         yield Refusal("secrets.keystone_admin", "another one", "a new one", reason, way)
     if not remove:
         yield Refusal("computes", was, now, f"{', '.join(leaving)} must leave", "`labctl up` removes them.")
-    elif not present.cloud:
+    elif not existing.cloud:
         reason = f"the lab has never been whole, and {', '.join(leaving)} may be known to half of it"
         way = f"Write computes: {was} and run `labctl up` first, or make it anew: `labctl destroy`, then `labctl up`."
         yield Refusal("computes", was, now, reason, way)
-    elif present.unknown and not evict:
-        reason = f"Nova cannot be asked what servers are on {', '.join(leaving)}: {present.unknown}"
+    elif existing.unknown and not evict:
+        reason = f"Nova cannot be asked what servers are on {', '.join(leaving)}: {existing.unknown}"
         way = f"Write computes: {was} and run `labctl up` first, or let them go whatever they are: `labctl up --evict`."
         yield Refusal("computes", was, now, reason, way)
-    elif present.servers and not evict:
-        there = "; ".join(f"on {node}: {', '.join(names)}" for node, names in present.servers.items())
+    elif existing.servers and not evict:
+        there = "; ".join(f"on {node}: {', '.join(names)}" for node, names in existing.servers.items())
         way = "Delete them, or have labctl delete them with the nodes: `labctl up --evict`. They cannot be moved:"
         yield Refusal(
             "computes", was, now, f"servers are there, {there}", f"{way} the lab's computes share no disks and no keys."
         )
 
 
-def _removed(lab: Lab, present: Present, leaving: tuple[str, ...]) -> Iterator[Change]:
+def _removed(lab: Lab, existing: Existing, leaving: tuple[str, ...]) -> Iterator[Change]:
     for name in leaving:
-        if servers := present.servers.get(name):
+        if servers := existing.servers.get(name):
             yield Change(
                 "remove",
                 f"servers {', '.join(servers)}",
@@ -135,12 +138,12 @@ def _removed(lab: Lab, present: Present, leaving: tuple[str, ...]) -> Iterator[C
                 (name,),
                 local=True,
             )
-        elif present.unknown:
+        elif existing.unknown:
             yield Change(
                 "remove", f"servers on {name}", "deleted with their disks, whatever there are", (name,), local=True
             )
         network = ", Neutron's agents" if lab.networking == "neutron" else ""
-        gone = "" if present.nodes.get(name) else " (the node itself is gone already)"
+        gone = "" if existing.nodes.get(name) else " (the node itself is gone already)"
         yield Change(
             "remove",
             f"node {name}",
@@ -151,48 +154,48 @@ def _removed(lab: Lab, present: Present, leaving: tuple[str, ...]) -> Iterator[C
         )
 
 
-def _created(lab: Lab, present: Present) -> Iterator[Change]:
-    known = made.names(present.made, "nodes")
+def _created(lab: Lab, existing: Existing) -> Iterator[Change]:
+    known = made.names(existing.made, "nodes")
     if not known:
         yield Change("create", f"network {lab.network_name}", str(lab.network))
     for node in lab.nodes:
-        state = present.nodes.get(node.name)
+        state = existing.nodes.get(node.name)
         role = "installed" if node.group == "controller_nodes" else "installed, registered and mapped to its cell"
         if state is None:
             again = "; the one that there was is gone, with what was on it" if node.name in known else ""
             local = node.group == "compute_nodes" and bool(known)
             yield Change("create", f"node {node.name}", f"{node.address}, {role}{again}", (node.name,), local=local)
-        elif state not in ("running", "known"):
+        elif state not in (NodeState.RUNNING, NodeState.UNKNOWN):
             yield Change("start", f"node {node.name}", f"it is {state}", (node.name,))
 
 
-def _changed(lab: Lab, present: Present, leaving: tuple[str, ...]) -> Iterator[Change]:
-    staying = tuple(node.name for node in lab.nodes if node.name in present.nodes)
+def _changed(lab: Lab, existing: Existing, leaving: tuple[str, ...]) -> Iterator[Change]:
+    staying = tuple(node.name for node in lab.nodes if node.name in existing.nodes)
     if not staying:
         return
-    new = [node.name for node in lab.nodes if node.name not in present.nodes]
+    new = [node.name for node in lab.nodes if node.name not in existing.nodes]
     lines = [f"a line for {', '.join(new)}"] if new else []
     lines += [f"no line for {', '.join(leaving)}"] if leaving else []
     if lines:
         detail = f"{' and '.join(lines)} in /etc/hosts; no service restarts"
         yield Change("change", ", ".join(staying), detail, staying, local=True)
-    if returning := [name for name in _returning(lab, present) if name in staying]:
+    if returning := [name for name in _returning(lab, existing) if name in staying]:
         detail = "was about to be removed and stays: its services are enabled and started"
         yield Change("change", ", ".join(returning), detail, tuple(returning))
-    if present.software is None:
+    if existing.software is None:
         detail = "the last `labctl up` has not come to its end; what is missing follows"
         yield Change("change", "software", detail, staying)
     else:
-        yield from _changed_software(lab, present.software, staying)
-    for name in _new_passwords(lab, present):
+        yield from _changed_software(lab, existing.software, staying)
+    for name in _new_passwords(lab, existing):
         what, where = USERS[name]
         nodes = staying if where == _EVERYWHERE else staying[:1]
         yield Change("change", f"password {name}", f"{what} ({where})", nodes)
 
 
-def _new_passwords(lab: Lab, present: Present) -> list[str]:
+def _new_passwords(lab: Lab, existing: Existing) -> list[str]:
     """The names of the passwords that are in force and that lab.yaml says otherwise."""
-    return [name for name in USERS if lab.secrets.get(name, "") not in ("", present.passwords.get(name, ""))]
+    return [name for name in USERS if lab.secrets.get(name, "") not in ("", existing.passwords.get(name, ""))]
 
 
 def _changed_software(lab: Lab, before: Mapping[str, Any], staying: tuple[str, ...]) -> Iterator[Change]:

@@ -10,7 +10,7 @@ from labctl.lab import model
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import LabFile
-from labctl.lifecycle import conflicts, neighbours
+from labctl.lifecycle import conflicts
 from labctl.providers import engine
 
 _TEMPLATE = Path(__file__).parent / "lab.yaml"
@@ -54,5 +54,4 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 
 def _problems(lab: Lab, paths: LabPaths) -> list[conflicts.Problem]:
-    with engine.engines() as working:
-        return conflicts.problems(lab, paths, **neighbours.around(lab, paths, working))
+    return conflicts.problems(lab, paths, conflicts.find_others_in(lab, paths, engine.working(paths)))

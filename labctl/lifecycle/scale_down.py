@@ -1,29 +1,17 @@
 """Nodes that lab.yaml no longer describes: which there are, what lives on them, and how they go."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from labctl.ansible import inventory, playbook
+from labctl.lab import records
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
-from labctl.lab.schema import COMPUTE_OFFSET
+from labctl.lifecycle.context import LabContext
+from labctl.lifecycle.plan import Plan
+from labctl.providers.node_state import NodeState
+from labctl.remote import nodes
 from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress
-
-_COMPUTE = re.compile(r"compute([1-9][0-9]*)")
-
-
-def find(lab: Lab, names: Iterable[str]) -> tuple[Node, ...]:
-    """Those of the names that are computes which the lab no longer has, as nodes, the last one first."""
-    described = {node.name for node in lab.nodes}
-    numbers = [int(match[1]) for name in names if name not in described and (match := _COMPUTE.fullmatch(name))]
-    return tuple(_node(lab, number) for number in sorted(set(numbers), reverse=True))
-
-
-def _node(lab: Lab, number: int) -> Node:
-    address = lab.network.network_address + COMPUTE_OFFSET + number - 1
-    sizes = lab.computes[0]
-    return Node(name=f"compute{number}", group="compute_nodes", address=address, cpus=sizes.cpus, memory=sizes.memory)
 
 
 def servers(lab: Lab, paths: LabPaths, nodes: Iterable[Node]) -> dict[str, tuple[str, ...]]:
@@ -35,7 +23,7 @@ def servers(lab: Lab, paths: LabPaths, nodes: Iterable[Node]) -> dict[str, tuple
     return {name: there for name, there in found.items() if there}
 
 
-def leave(
+def _leave(
     lab: Lab,
     nodes: tuple[Node, ...],
     running: Mapping[str, SshHost],
@@ -59,7 +47,7 @@ def leave(
     )
 
 
-def stay(names: Iterable[str], paths: LabPaths, progress: Progress) -> None:
+def _stay(names: Iterable[str], paths: LabPaths, progress: Progress) -> None:
     """Take back what an interrupted removal has begun, as far as site.yaml does not do it."""
     playbook.run(
         "playbooks/keep_computes.yaml",
@@ -69,3 +57,31 @@ def stay(names: Iterable[str], paths: LabPaths, progress: Progress) -> None:
         title="Removal taken back",
         environment={"LABCTL_REMOVE": ",".join(names)},
     )
+
+
+def settle(context: LabContext, plan: Plan, hosts: Mapping[str, SshHost]) -> None:
+    """Remove the nodes that the plan says, from the cloud and then for good; hosts are those that stay.
+
+    Can be repeated from any point: the record of the nodes has those that leave until it is finished.
+    """
+    lab, paths = context.lab, context.paths
+    if plan.returning:
+        _stay(plan.returning, paths, context.progress)
+    going = lab.former_computes(plan.leaving)
+    if going:
+        _remove(context, going, plan, hosts)
+    if going or plan.returning:
+        records.remember(paths, lab, context.provider.engine_kind)
+
+
+def _remove(context: LabContext, going: tuple[Node, ...], plan: Plan, hosts: Mapping[str, SshHost]) -> None:
+    lab, paths, provider, progress = context.lab, context.paths, context.provider, context.progress
+    states = provider.present()
+    known = nodes.hosts(lab.with_nodes(going), paths, [node.name for node in going])
+    alive = {name: host for name, host in known.items() if states.get(name) in (NodeState.RUNNING, NodeState.UNKNOWN)}
+    _leave(lab, going, {**alive, **hosts}, paths, progress, evict=plan.evict)
+    with progress.step("Nodes that leave") as step:
+        for node in going:
+            provider.remove(node, step.detail)
+            step.note(f"{node.name} removed")
+        inventory.write(lab, paths, hosts)

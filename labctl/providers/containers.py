@@ -10,13 +10,10 @@ from typing import Any, Protocol
 
 from labctl.errors import LabError
 from labctl.lab.paths import LabPaths
+from labctl.providers.node_state import NodeState, node_state
 
 DIRECTORY_LABEL = "novalab.directory"
 _ANY_LAB = f"label={DIRECTORY_LABEL}"
-
-# Our word for a container of which Podman says that it runs, and whose processes are gone together with conmon, which
-# would have told Podman: killed, or left behind by a machine whose /run outlives a boot.
-LOST = "lost"
 
 
 class Engine(Protocol):
@@ -28,8 +25,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Container:
-    """A container; directory is that of the lab which made it, None when no lab did. state is the engine's word,
-    or LOST.
+    """A container; directory is that of the lab which made it, None when no lab did.
 
     created is the moment in ISO 8601, as the engine writes it.
     since is when it was started or, when it does not run, when it ended; None when the engine does not know.
@@ -37,7 +33,7 @@ class Container:
 
     id: str
     name: str
-    state: str
+    state: NodeState
     directory: str | None
     created: str = ""
     since: datetime | None = None
@@ -83,20 +79,24 @@ def _inspect(engine: Engine, ids: Collection[str]) -> list[Container]:
     for item in json.loads(engine.run("container", "inspect", *sorted(ids))):
         marks = item.get("Config", {}).get("Labels") or {}
         name, state = item["Name"].removeprefix("/"), _state(item["State"])
-        since = _moment(item["State"].get("StartedAt" if state in ("running", "paused") else "FinishedAt"))
-        since = None if state == LOST else since
+        awake = state in (NodeState.RUNNING, NodeState.PAUSED)
+        since = None if state is NodeState.LOST else _moment(item["State"].get("StartedAt" if awake else "FinishedAt"))
         created = item.get("Created", "")
         found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL), created, since))
     return sorted(found, key=lambda container: container.name)
 
 
-def _state(said: dict[str, Any]) -> str:
-    """Only Podman names its conmon, and only of that is it known that the numbers are those of this machine."""
-    state = str(said["Status"]).lower()
+def _state(said: dict[str, Any]) -> NodeState:
+    """The state of a container, LOST when it should have processes and has none, nor a conmon to say that they ended.
+
+    They were killed, or /run outlived a boot. Only Podman names its conmon, so only there the process ids are known to
+    be those of this machine.
+    """
+    word = str(said["Status"]).lower()
     processes = [said.get(key, 0) for key in ("Pid", "ConmonPid")]
-    if state in ("running", "paused", "stopping") and all(processes):
-        return state if any(Path(f"/proc/{process}").exists() for process in processes) else LOST
-    return state
+    if word in ("running", "paused", "stopping") and all(processes):
+        return node_state(word) if any(Path(f"/proc/{process}").exists() for process in processes) else NodeState.LOST
+    return node_state(word)
 
 
 def _moment(text: object) -> datetime | None:

@@ -6,20 +6,21 @@ import resource
 import shlex
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import IO, Literal
 
 from labctl.errors import LabError
+from labctl.files import write_if_changed
 from labctl.lab.paths import LabPaths
 from labctl.providers import containers
 
 Kind = Literal["podman", "docker"]
 Choice = Literal["auto", "podman", "docker"]
 
+KINDS: tuple[Kind, ...] = ("podman", "docker")
 _CAP_SYS_RESOURCE = 24  # capability.h
 _ENOUGH = 32768  # open files and processes; where limits can be set freely, Podman's own defaults are higher
 # Where a node's sshd looks for the lab's key, see images/node.sh.
@@ -100,12 +101,9 @@ class Engine:
 
 
 def find(choice: Choice, paths: LabPaths) -> Engine:
-    """The first engine that works. Raises LabError with what is wrong with each.
-
-    What it needs of settings and programs is written into the lab's state directory, never into the user's /etc.
-    """
+    """The first engine that works. Raises LabError with what is wrong with each. Looks only: writes nothing."""
     problems = []
-    for kind in ("podman", "docker") if choice == "auto" else (choice,):
+    for kind in KINDS if choice == "auto" else (choice,):
         found = _podman(paths) if kind == "podman" else _docker(paths)
         if isinstance(found, Engine):
             return found
@@ -114,6 +112,30 @@ def find(choice: Choice, paths: LabPaths) -> Engine:
         f"No container engine works: {'; '.join(problems)}",
         "`labctl setup` installs Podman on Debian and Ubuntu; elsewhere install Podman or start Docker Engine.",
     )
+
+
+def install(engine: Engine, paths: LabPaths) -> Engine:
+    """Write what an engine and its callers need into the lab's state directory, never into the user's /etc.
+
+    That is `docker`, which Vagrant calls, and settings for Podman where this machine needs them. Returns the engine
+    with these settings.
+    """
+    paths.make_state()
+    paths.bin.mkdir(mode=0o700, exist_ok=True)
+    if engine.kind == "podman" and (settings := podman_settings()):
+        write_if_changed(paths.containers_conf, settings)
+        engine = find(engine.kind, paths)
+    write_if_changed(paths.bin / "docker", f'#!/bin/sh\nexec {shlex.join(engine.command)} "$@"\n', mode=0o700)
+    return engine
+
+
+def working(paths: LabPaths) -> list[Engine]:
+    """Every engine that works, for the lab in a directory or for none."""
+    found = []
+    for kind in KINDS:
+        with contextlib.suppress(LabError):
+            found.append(find(kind, paths))
+    return found
 
 
 def as_root() -> list[str]:
@@ -138,10 +160,8 @@ def _podman(paths: LabPaths) -> Engine | str:
         return "needs root for system containers, and sudo is not there or asks for a password"
     # sudo would drop it, and Podman would look at other images than the caller means.
     environment = {name: os.environ[name] for name in ("CONTAINERS_STORAGE_CONF",) if name in os.environ}
-    settings = podman_settings()
-    if settings:
-        paths.make_state()
-        _write(paths.containers_conf, settings)
+    # Written by install(). Podman can look without them, and start nothing.
+    if podman_settings() and paths.containers_conf.is_file():
         environment["CONTAINERS_CONF"] = str(paths.containers_conf)
     command = [*as_root(), *(["env", *(f"{k}={v}" for k, v in environment.items())] if as_root() else []), program]
     return _usable("podman", command, environment, paths, "{{.Client.Version}}")
@@ -177,9 +197,6 @@ def _usable(kind: Kind, command: list[str], environment: dict[str, str], paths: 
     )
     if done.returncode != 0:
         return (done.stderr.strip().splitlines() or [f"{command[-1]}: status {done.returncode}"])[-1]
-    paths.make_state()
-    paths.bin.mkdir(mode=0o700, exist_ok=True)
-    _write(paths.bin / "docker", f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', mode=0o700)
     folders = [folder for folder in os.get_exec_path() if folder != str(paths.bin)]
     return Engine(kind, tuple(command), {**environment, "PATH": os.pathsep.join([str(paths.bin), *folders])})
 
@@ -224,30 +241,3 @@ def _unified_cgroups() -> bool:
 def needed_runtime() -> Literal["runc", "crun"]:
     """The OCI runtime that works with this machine's cgroups."""
     return "crun" if _unified_cgroups() else "runc"
-
-
-def _write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file as a whole, unless it holds the text already: another labctl may be reading it."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(temporary).chmod(mode)
-    Path(temporary).replace(path)
-
-
-_KINDS: tuple[Kind, ...] = ("podman", "docker")
-
-
-@contextlib.contextmanager
-def engines() -> Iterator[list[Engine]]:
-    """Every engine that works, without a trace in any lab's directory."""
-    with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
-        working: list[Engine] = []
-        for kind in _KINDS:
-            with contextlib.suppress(LabError):
-                paths = LabPaths(Path(directory, kind))
-                paths.directory.mkdir()
-                working.append(find(kind, paths))
-        yield working

@@ -3,12 +3,13 @@
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from labctl.errors import LabError
 from labctl.lab.model import Lab
 from labctl.providers import engine
+from labctl.providers.base import HostRequirement
 from labctl.ui.progress import Progress, Step
 
 _PODMAN_HELPERS = Path("/usr/lib/podman"), Path("/usr/libexec/podman"), Path("/usr/local/libexec/podman")
@@ -16,37 +17,36 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _APT_OPTIONS = ("-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0")
 
 
-@dataclass(frozen=True)
-class Need:
-    """A program that must be there, and the Debian package that brings it. there is whether it is."""
-
-    program: str
-    package: str
-    there: bool
+def for_machines(lab: Lab) -> list[HostRequirement]:
+    """What virtual machines of the lab's provider need. Raises KeyError for a provider that has no entry here."""
+    return [*_everywhere(), *_FOR_MACHINES[lab.provider]()]
 
 
-def needs(lab: Lab) -> list[Need]:
-    """What the lab's provider needs on this machine."""
-    wanted = [_program("vagrant", "vagrant"), _program("ssh", "openssh-client")]
-    if lab.provider == "docker":
-        return [*wanted, *_for_containers(lab)]
-    if lab.provider == "libvirt":
-        plugin = Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json").exists() or any(
-            Path.home().glob(".vagrant.d/gems/*/gems/vagrant-libvirt-*")
-        )
-        return [
-            *wanted,
-            Need("the Vagrant plugin vagrant-libvirt", "vagrant-libvirt", plugin),
-            _program("virsh", "libvirt-clients"),
-            _program("libvirtd", "libvirt-daemon-system"),
-            _program("qemu-system-x86_64", "qemu-system-x86"),
-        ]
-    return [*wanted, _program("VBoxManage", "virtualbox")]
+def _for_libvirt() -> list[HostRequirement]:
+    plugin = Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json").exists() or any(
+        Path.home().glob(".vagrant.d/gems/*/gems/vagrant-libvirt-*")
+    )
+    return [
+        HostRequirement("the Vagrant plugin vagrant-libvirt", "vagrant-libvirt", plugin),
+        _program("virsh", "libvirt-clients"),
+        _program("libvirtd", "libvirt-daemon-system"),
+        _program("qemu-system-x86_64", "qemu-system-x86"),
+    ]
 
 
-def ensure(lab: Lab, progress: Progress) -> bool:
+_FOR_MACHINES: dict[str, Callable[[], list[HostRequirement]]] = {
+    "libvirt": _for_libvirt,
+    "virtualbox": lambda: [_program("VBoxManage", "virtualbox")],
+}
+
+
+def _everywhere() -> list[HostRequirement]:
+    return [_program("vagrant", "vagrant"), _program("ssh", "openssh-client")]
+
+
+def ensure(requirements: Callable[[], list[HostRequirement]], progress: Progress) -> bool:
     """Install what is missing. Returns whether anything was. Raises LabError with what to install by hand."""
-    missing = [need for need in needs(lab) if not need.there]
+    missing = [need for need in requirements() if not need.there]
     if not missing:
         return False
     packages = sorted({need.package for need in missing})
@@ -66,25 +66,25 @@ def ensure(lab: Lab, progress: Progress) -> bool:
         _apt(["dpkg", "--configure", "-a"], step)
         _apt(["apt-get", *_APT_OPTIONS, "update"], step)
         _apt(["apt-get", *_APT_OPTIONS, "install", "-y", "--no-install-recommends", *packages], step)
-    still = [need.program for need in needs(lab) if not need.there]
+    still = [need.program for need in requirements() if not need.there]
     if still:
         raise LabError(f"Still missing after the installation: {', '.join(still)}", "Look at the log.")
     return True
 
 
-def _program(program: str, package: str) -> Need:
+def _program(program: str, package: str) -> HostRequirement:
     # sbin is not in every user's PATH.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    return Need(program, package, shutil.which(program, path=path) is not None)
+    return HostRequirement(program, package, shutil.which(program, path=path) is not None)
 
 
-def _for_containers(lab: Lab) -> list[Need]:
+def for_containers(lab: Lab) -> list[HostRequirement]:
     """Podman with what it leaves to recommendations, unless Docker Engine is wanted; and what builds images."""
-    wanted = [_program("ip", "iproute2")]
+    wanted = [*_everywhere(), _program("ip", "iproute2")]
     # Without it the node image is built on Debian's own, see images/Containerfile.
     if shutil.which("apt-get"):
         wanted.append(_program("mmdebstrap", "mmdebstrap"))
-        wanted.append(Need("Debian's keys", "debian-archive-keyring", _KEYRING.exists()))
+        wanted.append(HostRequirement("Debian's keys", "debian-archive-keyring", _KEYRING.exists()))
     if lab.engine == "docker" or (lab.engine == "auto" and shutil.which("podman") is None and _docker_works()):
         return wanted
     helpers = {
@@ -96,7 +96,7 @@ def _for_containers(lab: Lab) -> list[Need]:
         _program(engine.needed_runtime(), engine.needed_runtime()),
         # netavark calls iptables and does not say so to apt.
         _program("iptables", "iptables"),
-        *(Need(name, name, there) for name, there in helpers.items()),
+        *(HostRequirement(name, name, there) for name, there in helpers.items()),
     ]
 
 

@@ -1,6 +1,7 @@
 """The machines of a lab, through Vagrant: python-vagrant, and what it lacks."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from labctl.errors import LabError
-from labctl.lab import orphans
+from labctl.files import write_if_changed
+from labctl.lab import orphans, records
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
+from labctl.providers.node_state import NodeState
 from labctl.remote import access
 from labctl.remote.access import SshHost
 from labctl.ui.progress import Step
@@ -33,9 +36,20 @@ _LOCK_WAIT = 180.0  # seconds; as long as a start of all nodes takes on a slow m
 
 
 class Machines:
-    """Vagrant for one lab. environment is what child processes need in addition, such as PATH with the engine first."""
+    """Vagrant for one lab.
 
-    def __init__(self, lab: Lab, paths: LabPaths, environment: Mapping[str, str], report: Report) -> None:
+    environment is what child processes need in addition, such as PATH with the engine first. document is the lab as the
+    Vagrantfile needs it, which otherwise calls labctl for it.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        paths: LabPaths,
+        environment: Mapping[str, str],
+        report: Report,
+        document: Mapping[str, Any],
+    ) -> None:
         if shutil.which("vagrant") is None:
             raise LabError("Vagrant is missing", "`labctl setup` installs it on Debian and Ubuntu.")
         self._lab = lab
@@ -53,7 +67,10 @@ class Machines:
             "LABCTL_DIR": str(paths.directory),
             "LABCTL_PYTHON": sys.executable,
             "LABCTL_CALLS": "vagrant",
+            "LABCTL_NODES": str(paths.vagrant_nodes),
         }
+        paths.make_state()
+        write_if_changed(paths.vagrant_nodes, json.dumps(document, indent=2) + "\n")
 
     def up(self, names: Iterable[str]) -> None:
         """Create or start nodes. Raises LabError with Vagrant's own message.
@@ -186,6 +203,17 @@ def _message(output: str) -> str:
 def machine_directory(paths: LabPaths, node: str, provider: str) -> Path:
     """Where Vagrant remembers a machine; the file `id` in it holds the provider's name of it."""
     return paths.dotfile / "machines" / node / provider
+
+
+def known_machines(lab: Lab, paths: LabPaths) -> dict[str, NodeState]:
+    """The nodes that Vagrant has notes of, described or not. It is not asked for their state, which takes seconds."""
+    names = {*records.nodes(paths), *(node.name for node in lab.nodes)}
+    return {name: NodeState.UNKNOWN for name in names if machine_id(paths, name, lab.provider) is not None}
+
+
+def forget_node(paths: LabPaths, node: str, provider: str) -> None:
+    """Remove everything that Vagrant has noted of a node that is gone."""
+    shutil.rmtree(machine_directory(paths, node, provider).parent, ignore_errors=True)
 
 
 def forget(paths: LabPaths, node: str, provider: str) -> None:

@@ -13,9 +13,8 @@ from labctl.remote.access import SshHost
 def hosts(lab: Lab, paths: LabPaths, names: Iterable[str]) -> dict[str, SshHost]:
     """How to reach nodes, without asking Vagrant: as it was noted when they came up, else as containers are made."""
     noted = access.known(paths)
-    if lab.provider == "docker":
-        made = {node.name: SshHost(str(node.address), 22, "vagrant", str(paths.ssh_key)) for node in lab.nodes}
-        noted = {**made, **noted}
+    if lab.traits.containers:
+        noted = {**access.of_containers(lab, paths), **noted}
     return {name: noted[name] for name in names if name in noted}
 
 

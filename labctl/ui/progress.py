@@ -212,3 +212,21 @@ class Progress:
             refresh_per_second=_REFRESHES,
         ):
             yield
+
+
+class Silent(Progress):
+    """Progress that shows and keeps nothing, for what only looks."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+
+    def say(self, text: str) -> None:
+        """Nobody reads it."""
+
+    def tell(self, text: str) -> None:
+        """Nobody reads it."""
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """A step that nobody sees."""
+        yield Step(self, title, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from labctl.lab import model
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import LabFile
+from labctl.lifecycle.context import LabContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from labctl.ui.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +40,17 @@ def make_lab() -> Callable[..., model.Lab]:
 
     def make(**keys: Any) -> model.Lab:  # noqa: ANN401 (whatever lab.yaml may hold)
         return model.resolve(LabFile.model_validate(keys), platform="linux")
+
+    return make
+
+
+@pytest.fixture
+def context(paths: LabPaths) -> Callable[..., LabContext]:
+    """A lab as verbs see it, with progress if it is given."""
+
+    def make(lab: model.Lab, progress: Progress | None = None) -> LabContext:
+        made = LabContext.of(lab, paths)
+        return made if progress is None else replace(made, progress=progress)
 
     return make
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from labctl.errors import LabError
 from labctl.lab import image_files
-from labctl.providers import host_packages
 from labctl.providers import inotify_limit as inotify
 from labctl.providers import node_images as images
 from labctl.providers.engine import Engine, may_be_root
@@ -27,8 +26,8 @@ from labctl.providers.engine import Engine, may_be_root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -79,19 +78,19 @@ class HostFacts:
 
 
 def gather(
-    lab: Lab,
-    paths: LabPaths,
-    engine: Engine | None,
+    context: LabContext,
     engine_problem: str,
     network_problem: str,
     description_problem: str,
 ) -> HostFacts:
     """Look at this machine. The problems are what labctl up would refuse, and why no engine works."""
+    lab, paths, provider = context.lab, context.paths, context.provider
+    engines = provider.engines()
     memory = _meminfo((_PROC / "meminfo").read_text(encoding="ascii")) if (_PROC / "meminfo").exists() else {}
     return HostFacts(
-        engine=engine.kind if engine else "",
+        engine=provider.engine_kind or "",
         engine_problem=engine_problem,
-        missing=tuple((need.program, need.package) for need in host_packages.needs(lab) if not need.there),
+        missing=tuple((need.program, need.package) for need in provider.requirements() if not need.there),
         can_install=shutil.which("apt-get") is not None and may_be_root(),
         cgroups=cgroups(_CGROUPS),
         open_files=_soft_limit(),
@@ -99,8 +98,8 @@ def gather(
         processes=_processes(),
         memory=memory.get("MemAvailable", 1 << 40),
         memory_total=memory.get("MemTotal", 1 << 40),
-        rooms=tuple(_rooms(paths, engine)),
-        images=engine is None or all(engine.has_image(images.reference(lab, node.group)) for node in lab.nodes),
+        rooms=tuple(_rooms(paths, engines)),
+        images=all(engine.has_image(images.reference(lab, node.group)) for engine in engines for node in lab.nodes),
         dns_taken=tuple(_wildcards(_DNS)),
         network_problem=network_problem,
         description_problem=description_problem,
@@ -147,10 +146,10 @@ def _meminfo(text: str) -> dict[str, int]:
     return {key: int(value) * 1024 for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
 
 
-def _rooms(paths: LabPaths, engine: Engine | None) -> Iterable[Room]:
+def _rooms(paths: LabPaths, engines: Iterable[Engine]) -> Iterable[Room]:
     """The file systems of the lab's directory and of the engine's images and containers."""
     places = [("the lab's directory", str(paths.directory))]
-    if engine is not None:
+    for engine in engines:
         template = "{{.Store.GraphRoot}}" if engine.kind == "podman" else "{{.DockerRootDir}}"
         with contextlib.suppress(LabError):  # an engine that works badly is told of by other checks
             places.append((f"{engine.kind}'s images and containers", engine.run("info", "--format", template).strip()))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import tempfile
 import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl.ansible import group_vars
@@ -19,18 +16,18 @@ from labctl.diagnostics.doctor.checks import cloud, files, host, nodes, services
 from labctl.diagnostics.doctor.finding import CHECKS, Check, Finding, Severity
 from labctl.errors import LabError
 from labctl.lab import secrets as labsecrets
-from labctl.lab.paths import LabPaths
-from labctl.lifecycle import conflicts, neighbours, reconcile
-from labctl.providers import node_state
-from labctl.providers.containers import LOST
-from labctl.providers.engine import Engine, find
+from labctl.lifecycle import conflicts
+from labctl.lifecycle.preflight import make_plan
+from labctl.providers.node_state import NodeState
 from labctl.remote import access
 from labctl.remote import ssh as remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from labctl.lab.model import Lab
+    from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 # Causes come before what they lead to.
 _GROUPS = (host, nodes, files, services, cloud)
@@ -69,20 +66,21 @@ def checks() -> tuple[Check, ...]:
     return tuple(sorted(CHECKS, key=lambda check: order.index(check.group)))
 
 
-def examine(lab: Lab, paths: LabPaths, tell: Callable[[str], None]) -> Report:
+def examine(context: LabContext, tell: Callable[[str], None]) -> Report:
     """Look at the host and at the lab, whatever state it is in. Changes nothing, and raises nothing but BadInput."""
     start = time.monotonic()
-    case = gather(lab, paths, tell)
+    case = gather(context, tell)
     tell("comparing")
-    return Report(_state(case), checks(), tuple(diagnose(case, secrets(paths))), time.monotonic() - start)
+    return Report(_state(case), checks(), tuple(diagnose(case, secrets(context.paths))), time.monotonic() - start)
 
 
-def gather(lab: Lab, paths: LabPaths, tell: Callable[[str], None]) -> Case:
+def gather(context: LabContext, tell: Callable[[str], None]) -> Case:
     """All facts. The nodes are asked while the host is looked at."""
+    lab, paths = context.lab, context.paths
     tell("looking at this machine")
-    with _engine(lab) as (engine, problem), ThreadPoolExecutor() as pool:
-        states = _states(lab, paths)
-        looking = pool.submit(host_facts.gather, lab, paths, engine, problem, *_refusals(lab, paths, engine))
+    with ThreadPoolExecutor() as pool:
+        states = _states(context)
+        looking = pool.submit(host_facts.gather, context, _engine_problem(context), *_refusals(context))
         known = access.known(paths)
         hosts = {
             node.name: known[node.name]
@@ -131,35 +129,32 @@ def expected_units(lab: Lab) -> dict[str, tuple[str, ...]]:
     return {node.name: tuple(group_vars.units(lab, node)) for node in lab.nodes}
 
 
-@contextlib.contextmanager
-def _engine(lab: Lab) -> Iterator[tuple[Engine | None, str]]:
-    """The engine, without leaving a trace in the lab's directory, or why there is none."""
-    if lab.provider != "docker":
-        yield None, ""
-        return
-    with tempfile.TemporaryDirectory(prefix="labctl-") as folder:
-        try:
-            engine, problem = find(lab.engine, LabPaths(Path(folder))), ""
-        except LabError as error:
-            engine, problem = None, str(error)
-        yield engine, problem
+def _engine_problem(context: LabContext) -> str:
+    """Why what makes the nodes cannot be used, empty when it can."""
+    if not context.lab.traits.containers or context.provider.engines():
+        return ""
+    try:
+        context.provider.require_engine("The doctor")
+    except LabError as error:
+        return str(error)
+    return ""
 
 
-def _states(lab: Lab, paths: LabPaths) -> dict[str, str]:
+def _states(context: LabContext) -> dict[str, str]:
     """The state of each node: running, stopped, paused, missing, or another word of the engine's or Vagrant's."""
-    found = node_state.states(lab, paths)
+    found = context.provider.states()
     return {name: "missing" if node.state == "not_created" else node.state for name, node in found.items()}
 
 
-def _refusals(lab: Lab, paths: LabPaths, engine: Engine | None) -> tuple[str, str]:
+def _refusals(context: LabContext) -> tuple[str, str]:
     """What labctl up would say of the lab's network and name, and of lab.yaml; empty where it would not refuse."""
     network_problem = plan_problem = ""
     try:
-        conflicts.check(lab, paths, **neighbours.around(lab, paths, [engine] if engine else []))
+        conflicts.check(context.lab, context.paths, conflicts.find_others(context))
     except LabError as error:
         network_problem = str(error)
     try:
-        reconcile.plan(lab, paths, engine, evict=False, remove=True).check(paths)
+        make_plan(context).check(context.paths)
     except LabError as error:
         plan_problem = str(error)
     return network_problem, plan_problem
@@ -169,8 +164,8 @@ def _state(case: Case) -> str:
     if not case.exists:
         return "not made"
     words = set(case.states.values())
-    if words & {"running", LOST}:
-        return "running" if "running" in words else LOST
+    if words & {"running", NodeState.LOST}:
+        return "running" if "running" in words else NodeState.LOST
     return "paused" if words == {"paused"} else "halted"
 
 

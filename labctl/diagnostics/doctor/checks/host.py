@@ -54,7 +54,7 @@ def programs(case: Case) -> Iterator[Finding]:
 @check("cgroups", "systemd can run in containers")
 def cgroup_hierarchy(case: Case) -> Iterator[Finding]:
     """Control groups that systemd in a container can use."""
-    if case.lab.provider == "docker" and not case.host.cgroups:
+    if case.lab.traits.containers and not case.host.cgroups:
         yield Finding(
             HOST,
             "no control groups that systemd in containers could use",
@@ -75,7 +75,7 @@ def limits(case: Case) -> Iterator[Finding]:
             f"ulimit -n {_OPEN_FILES}",
             Severity.WARNING,
         )
-    if host.inotify is not None and case.lab.provider == "docker":
+    if host.inotify is not None and case.lab.traits.containers:
         used, limit = host.inotify
         if used + nodes * inotify_limit.NODE > limit or used >= limit:
             yield Finding(
@@ -106,7 +106,7 @@ def memory(case: Case) -> Iterator[Finding]:
     for node in case.lab.nodes:
         if case.states.get(node.name, "missing") != "running":
             in_container = _CONTROLLER_MEMORY if node == case.lab.controller else _COMPUTE_MEMORY
-            need += in_container if case.lab.provider == "docker" else node.memory * _MIB
+            need += in_container if case.lab.traits.containers else node.memory * _MIB
     if need > case.host.memory:
         yield Finding(
             HOST,
@@ -171,7 +171,7 @@ def described(case: Case) -> Iterator[Finding]:
 @check("virtualisation", "virtual machines run on this machine, where the lab needs that")
 def virtualisation(case: Case) -> Iterator[Finding]:
     """KVM that the lab asks for and that is not there. Whether it works, the nodes find out: see acceleration."""
-    wanted = case.lab.virt_type == "kvm" or case.lab.provider == "libvirt"
+    wanted = case.lab.virt_type == "kvm" or case.lab.traits.needs_kvm
     if case.host.kvm and wanted:
         why = "virt_type: kvm" if case.lab.virt_type == "kvm" else f"provider: {case.lab.provider}"
         yield Finding(

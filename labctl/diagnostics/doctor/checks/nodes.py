@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labctl.diagnostics.doctor.case import Case, Facts, node_subject, settings_subject, unit_subject, user_of
 from labctl.diagnostics.doctor.finding import Finding, Severity, check
-from labctl.providers.containers import LOST
+from labctl.providers.node_state import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ _FOUND_AGAIN = (
 @check("node-state", "every node of the lab runs, when any does")
 def node_state(case: Case) -> Iterator[Finding]:
     """Nodes that are missing, stopped or paused, of a lab that is up otherwise; and those that the engine has lost."""
-    remedies = {"missing": "labctl up makes it anew", "paused": "labctl up lets it go on", LOST: _FOUND_AGAIN}
-    for node in case.lab.nodes if case.running or LOST in case.states.values() else ():
+    remedies = {"missing": "labctl up makes it anew", "paused": "labctl up lets it go on", NodeState.LOST: _FOUND_AGAIN}
+    for node in case.lab.nodes if case.running or NodeState.LOST in case.states.values() else ():
         state = case.states.get(node.name, "missing")
         if state != "running":
             yield Finding(
@@ -38,7 +38,7 @@ def node_state(case: Case) -> Iterator[Finding]:
                 f"{node.name} is {state}",
                 (
                     "Podman says 'running', and the container's processes are not there"
-                    if state == LOST
+                    if state == NodeState.LOST
                     else f"{case.lab.provider} says '{state}'" + (", and 'running' of others" if case.running else ""),
                 ),
                 remedies.get(state, "labctl up starts it"),
@@ -280,7 +280,7 @@ def node_memory(case: Case) -> Iterator[Finding]:
         left = values["MemAvailable"]
         if left >= _MEMORY_WARNING or (values["MemTotal"], values["SwapTotal"]) in seen:
             continue
-        if case.lab.provider == "docker":
+        if case.lab.traits.containers:
             seen[values["MemTotal"], values["SwapTotal"]] = name
         yield Finding(
             name,

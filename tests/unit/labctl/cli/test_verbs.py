@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.cli import main
-from labctl.lab import records, registry
-from labctl.lifecycle import instances, operations
+from labctl.lab import lock, records, registry
+from labctl.lifecycle import instances, up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
-    from labctl.ui.progress import Progress
+    from labctl.lifecycle.context import LabContext
 
 
 @pytest.fixture
 def labctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run labctl where no container engine and no Vagrant can be found: status, output and errors."""
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("labctl.providers.host_networks.of_host", list)
     monkeypatch.delenv("LABCTL_DIR", raising=False)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 
@@ -75,7 +76,7 @@ def test_a_lab_that_is_another_one_now(
     assert (status, output) == (2, "")
     assert "  release was 2022.2, now 2025.1: " in errors
     assert "  computes was 3, now 2: " in errors
-    assert not paths.lock.exists()
+    assert lock.holder(paths) is None
 
 
 @pytest.mark.parametrize("verb", [["plan"], ["up", "--dry-run"]])
@@ -165,7 +166,7 @@ def test_describe_the_dashboard(
         (["snapshot", "delete", "one"], 2, "There is no snapshot 'one'"),
         (["up", "--from", "/nowhere/file"], 2, "/nowhere/file is no archive of a lab"),
         (["up", "--from", "/nowhere/file", "--evict"], 2, "--from makes a new lab"),
-        (["up", "--from", "/nowhere/file", "--whole"], 2, "--from makes a new lab"),
+        (["up", "--from", "/nowhere/file", "--full"], 2, "--from makes a new lab"),
         (["export-lab", "/nowhere/file"], 2, "its directory is not there"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
@@ -187,11 +188,11 @@ def test_refusals(
 def test_image_prints_its_name_and_nothing_else(
     labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def image(lab: Lab, kind: str, _: LabPaths, progress: Progress) -> str:
-        with progress.step("Some image"):
-            return f"{kind}-of-{lab.release}"
+    def image(context: LabContext, kind: str) -> str:
+        with context.progress.step("Some image"):
+            return f"{kind}-of-{context.lab.release}"
 
-    monkeypatch.setattr(operations, "image", image)
+    monkeypatch.setattr(up, "make_image", image)
     status, output, errors = labctl("-C", paths.directory, "image", "ensure", "--kind", "compute", "--release", "ZED")
     assert (status, output) == (0, "compute-of-2022.2\n")
     assert "Some image: done in" in errors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from labctl.lab import records, registry
 from labctl.lab.paths import LabPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from labctl.lab.model import Lab
@@ -56,12 +55,7 @@ class FakeEngine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
-
-    @contextlib.contextmanager
-    def engines() -> Iterator[list[FakeEngine]]:
-        yield [fake]
-
-    monkeypatch.setattr(labs, "engines", engines)
+    monkeypatch.setattr(labs, "working", lambda _: [fake])
     return fake
 
 

@@ -15,8 +15,8 @@ import pytest
 from labctl.diagnostics import logs
 from labctl.diagnostics.logs import Line
 from labctl.errors import BadInput, LabError
-from labctl.providers import node_state
-from labctl.providers.node_state import NodeState
+from labctl.providers.container_nodes import ContainerNodes
+from labctl.providers.node_state import NodeState, NodeStatus
 from labctl.remote import programs, ssh
 from labctl.remote.access import SshHost
 from labctl.remote.programs import logs as there
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
 KNOWN = ["nova-api", "nova-api-metadata", "nova-scheduler", "ovn-ovsdb-server-nb", "rabbitmq-server", "keystone"]
@@ -206,8 +207,8 @@ def node(
     (tmp_path / "nova").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(ssh, "PYTHON", (sys.executable, "-I", "-"))
-    states = {"controller": NodeState("running"), "compute1": NodeState("stopped")}
-    monkeypatch.setattr(node_state, "states", lambda *_: states)
+    states = {"controller": NodeStatus(NodeState.RUNNING), "compute1": NodeStatus(NodeState.STOPPED)}
+    monkeypatch.setattr(ContainerNodes, "states", lambda _: states)
     monkeypatch.setattr("labctl.remote.nodes.hosts", lambda *_: {"controller": SshHost("here", 22, "vagrant", "/key")})
     arguments = logs._arguments
 
@@ -218,7 +219,13 @@ def node(
     return make_lab(computes=1), lambda: states
 
 
-def test_read(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read(
+    node: tuple[Lab, object],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lab, _ = node
     (tmp_path / "nova" / "nova-api.log").write_text(oslo(1, "later"))
 
@@ -229,7 +236,7 @@ def test_read(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path, monkeyp
         }
 
     monkeypatch.setattr("labctl.diagnostics.logs.ask", ask)
-    found, problems = logs.read(lab, paths, logs.select(lab, None))
+    found, problems = logs.read(context(lab), logs.select(lab, None))
     assert [(line.moment - NOON, line.unit, line.text) for line in found] == [
         (0, "nova-api", "--no-pager"),
         (1, "nova-api", "later"),
@@ -237,18 +244,18 @@ def test_read(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path, monkeyp
     assert problems == {"compute1": "is stopped"}
     assert found[1].source == str(tmp_path / "nova" / "nova-api.log")
     monkeypatch.setattr("labctl.diagnostics.logs.ask", lambda *_, **__: {"controller": Answer("", "no")})
-    assert logs.read(lab, paths, logs.select(lab, "controller")) == ([], {"controller": "no"})
+    assert logs.read(context(lab), logs.select(lab, "controller")) == ([], {"controller": "no"})
     with pytest.raises(LabError, match="No node can be asked for its logs: compute1 is stopped"):
-        logs.read(lab, paths, logs.select(lab, "compute1"))
+        logs.read(context(lab), logs.select(lab, "compute1"))
 
 
-def test_follow(node: tuple[Lab, object], paths: LabPaths, tmp_path: Path) -> None:
+def test_follow(node: tuple[Lab, object], context: Callable[..., LabContext], paths: LabPaths, tmp_path: Path) -> None:
     lab, _ = node
     path = tmp_path / "nova" / "nova-api.log"
     path.write_text(oslo(1, "before"))
     problems: dict[str, str] = {}
     seen: list[str] = []
-    stream = logs.follow(lab, paths, logs.select(lab, None), problems)
+    stream = logs.follow(context(lab), logs.select(lab, None), problems)
     for line in stream:
         seen.append(line.text)
         if line.text == "before":
@@ -281,11 +288,11 @@ def commands() -> list[str]:
 
 
 def test_follow_ends_when_nobody_is_left(
-    node: tuple[Lab, object], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+    node: tuple[Lab, object], context: Callable[..., LabContext], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "program", lambda *_: "raise SystemExit('gone')")
     problems: dict[str, str] = {}
-    assert list(logs.follow(node[0], paths, logs.select(node[0], "controller"), problems)) == []
+    assert list(logs.follow(context(node[0]), logs.select(node[0], "controller"), problems)) == []
     assert problems == {"controller": "tells no more: gone"}
 
 

@@ -18,9 +18,9 @@ from labctl.cli.app import app
 from labctl.diagnostics import health, openstack_api, status
 from labctl.errors import LabError
 from labctl.lab import lock
-from labctl.providers import node_state
+from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.containers import Container
-from labctl.providers.node_state import NodeState
+from labctl.providers.node_state import NodeState, NodeStatus, node_state
 from labctl.remote import nodes
 from labctl.remote.ssh import Answer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 NOW = "2026-11-25T12:00:00Z"
 BEFORE = "2026-11-25T11:58:00Z"
@@ -220,7 +221,7 @@ def seen(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     paths.clouds_yaml.touch()
     lists = {name: openstack_api.Rows([]) for name in ("services", "servers", "agents")}
     world: dict[str, Any] = {
-        "states": {name: NodeState("running") for name in ("controller", "compute1")},
+        "states": {name: NodeStatus(NodeState.RUNNING) for name in ("controller", "compute1")},
         "answers": {"controller": Answer(json.dumps(STATE)), "compute1": Answer("", "not reached by ssh: no")},
         "lists": lists,
     }
@@ -239,18 +240,18 @@ def seen(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def ask(_: object, __: object, nodes: list[Any], *___: object, timeout: float) -> dict[str, Answer]:
         return {row.name: world["answers"][row.name] for row in nodes}
 
-    monkeypatch.setattr(node_state, "states", lambda *_: world["states"])
+    monkeypatch.setattr(ContainerNodes, "states", lambda _: world["states"])
     monkeypatch.setattr("labctl.diagnostics.status.ask", ask)
     monkeypatch.setattr(openstack_api, "connect", connect)
     return world
 
 
-def test_look(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
+def test_look(lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]) -> None:
     seen["lists"]["services"] = openstack_api.Rows(
         [{"binary": "nova-compute", "host": "compute1", "state": "up", "updated_at": "2026-11-25T21:35:54.000000"}]
     )
     seen["lists"]["agents"] = openstack_api.Rows([], "http://n answers 503 Service Unavailable")
-    document = status.look(lab, paths)
+    document = status.look(context(lab))
     controller, compute = document["nodes"]
     assert (controller["since"], controller["units"][0]["since"]) == ("2026-11-24T06:00:00Z", "2026-11-24T06:01:40Z")
     assert controller["units"][1]["since"] is None
@@ -263,50 +264,60 @@ def test_look(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
     assert json.loads(json.dumps(document)) == document
 
 
-def test_an_api_that_refuses(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
+def test_an_api_that_refuses(
+    lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
+) -> None:
     seen["refuses"] = "http://k answers 401"
-    document = status.look(lab, paths)
+    document = status.look(context(lab))
     assert (document["services"], document["problems"]) == (None, ["http://k answers 401"])
 
 
-def test_nobody_waits_for_the_apis_of_a_node_that_is_off(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
+def test_nobody_waits_for_the_apis_of_a_node_that_is_off(
+    lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
+) -> None:
     seen["hangs"] = True
-    seen["states"] = {name: NodeState("paused") for name in seen["states"]}
-    document = status.look(lab, paths)
+    seen["states"] = {name: NodeStatus(NodeState.PAUSED) for name in seen["states"]}
+    document = status.look(context(lab))
     assert (document["state"], document["services"], document["problems"]) == ("paused", None, [])
 
 
-def test_an_api_that_hangs(lab: Lab, paths: LabPaths, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_hangs(
+    lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(status, "TIMEOUT", 0.1)
     seen["hangs"] = True
-    assert status.look(lab, paths)["problems"] == ["the APIs do not answer within 0 s"]
+    assert status.look(context(lab))["problems"] == ["the APIs do not answer within 0 s"]
 
 
-def test_an_answer_that_is_none(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
+def test_an_answer_that_is_none(
+    lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
+) -> None:
     seen["answers"]["compute1"] = Answer("Traceback")
-    assert status.look(lab, paths)["nodes"][1]["problem"] == "says 'Traceback'"
+    assert status.look(context(lab))["nodes"][1]["problem"] == "says 'Traceback'"
 
 
-def test_before_the_first_verification(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
+def test_before_the_first_verification(
+    lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
+) -> None:
     paths.clouds_yaml.unlink()
-    (problem,) = status.look(lab, paths)["problems"]
+    (problem,) = status.look(context(lab))["problems"]
     assert "clouds.yaml" in problem
 
 
 def test_without_networks_nova_is_not_asked_for_servers(
-    make_lab: Callable[..., Lab], paths: LabPaths, seen: dict[str, Any]
+    make_lab: Callable[..., Lab], context: Callable[..., LabContext], seen: dict[str, Any]
 ) -> None:
     seen["lists"]["servers"] = openstack_api.Rows([], "500")
-    document = status.look(make_lab(computes=1, networking="none"), paths)
+    document = status.look(context(make_lab(computes=1, networking="none")))
     assert (document["servers"], document["agents"], document["problems"]) == (None, None, [])
 
 
-def test_who_works_on_it(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> None:
+def test_who_works_on_it(lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]) -> None:
     with lock.held(paths, "up"):
-        document = status.look(lab, paths)
+        document = status.look(context(lab))
     assert document["working"] == f"labctl up (process {os.getpid()})"
     assert "is at work on it" in status_text.render(document)
-    assert status.look(lab, paths)["working"] is None
+    assert status.look(context(lab))["working"] is None
     paths.lock.write_text("labctl up (process 999999999)", encoding="utf-8")
     assert lock.holder(paths) is None
 
@@ -314,10 +325,10 @@ def test_who_works_on_it(lab: Lab, paths: LabPaths, seen: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("word", "since", "expected"),
     [
-        ("running", datetime(2026, 1, 1, tzinfo=UTC), NodeState("running", datetime(2026, 1, 1, tzinfo=UTC))),
-        ("exited", datetime(2026, 1, 1, tzinfo=UTC), NodeState("stopped", datetime(2026, 1, 1, tzinfo=UTC))),
-        ("paused", datetime(2026, 1, 1, tzinfo=UTC), NodeState("paused")),
-        ("created", None, NodeState("half-made")),
+        ("running", datetime(2026, 1, 1, tzinfo=UTC), NodeStatus(NodeState.RUNNING, datetime(2026, 1, 1, tzinfo=UTC))),
+        ("exited", datetime(2026, 1, 1, tzinfo=UTC), NodeStatus(NodeState.STOPPED, datetime(2026, 1, 1, tzinfo=UTC))),
+        ("paused", datetime(2026, 1, 1, tzinfo=UTC), NodeStatus(NodeState.PAUSED)),
+        ("created", None, NodeStatus(NodeState.HALF_MADE)),
     ],
 )
 def test_states_of_containers(
@@ -326,25 +337,28 @@ def test_states_of_containers(
     monkeypatch: pytest.MonkeyPatch,
     word: str,
     since: datetime | None,
-    expected: NodeState,
+    expected: NodeStatus,
 ) -> None:
     paths.make_state()
     mine, other = str(paths.directory), "/elsewhere"
     found = [
-        Container("1", "novalab-lab-controller", word, mine, since=since),
-        Container("2", "novalab-lab-compute1", word, other, since=since),
+        Container("1", "novalab-lab-controller", node_state(word), mine, since=since),
+        Container("2", "novalab-lab-compute1", node_state(word), other, since=since),
     ]
     monkeypatch.setattr("labctl.providers.engine.find", lambda *_: None)
     monkeypatch.setattr("labctl.providers.containers.find", lambda *_, **__: found)
-    assert node_state.states(lab, paths) == {"controller": expected, "compute1": NodeState("not_created")}
+    assert ContainerNodes(lab, paths).states() == {
+        "controller": expected,
+        "compute1": NodeStatus(NodeState.NOT_CREATED),
+    }
 
 
 def test_no_engine(lab: Lab, paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert {state.state for state in node_state.states(lab, paths).values()} == {"not_created"}
+    assert {state.state for state in ContainerNodes(lab, paths).states().values()} == {"not_created"}
     assert not paths.state.exists()
     paths.make_state()
-    states = node_state.states(lab, paths)
+    states = ContainerNodes(lab, paths).states()
     assert {state.state for state in states.values()} == {"unknown"}
     assert "No container engine works" in states["controller"].problem
 

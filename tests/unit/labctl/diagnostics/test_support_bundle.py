@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 HARD = "p@:/#%?$'\" x"
 
 
 @pytest.fixture
 def made(
-    make_lab: Callable[..., Lab], paths: LabPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The manifest and the files of a bundle of a lab whose computes do not answer, or are off."""
     paths.make_state()
@@ -54,7 +59,7 @@ def made(
     monkeypatch.setattr("labctl.diagnostics.support_bundle.ask", lambda *_, **__: answers)
     path = tmp_path / "bundle.tar.gz"
     with Progress(tmp_path / "log") as progress:
-        manifest = support_bundle.make(lab, paths, path, progress)
+        manifest = support_bundle.make(context(lab, progress), path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".bundle")] == []
     with tarfile.open(path) as tar:
@@ -98,12 +103,12 @@ def test_no_secret_is_in_it(made: tuple[dict[str, Any], dict[str, str]]) -> None
 
 
 def test_without_knowing_the_secrets_nothing_is_made(
-    make_lab: Callable[..., Lab], paths: LabPaths, tmp_path: Path
+    make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths, tmp_path: Path
 ) -> None:
     paths.make_state()
     paths.secrets.write_text("{", encoding="utf-8")
     with pytest.raises(LabError, match="cannot be read"), Progress(tmp_path / "log") as progress:
-        support_bundle.make(make_lab(), paths, tmp_path / "b.tar.gz", progress)
+        support_bundle.make(context(make_lab(), progress), tmp_path / "b.tar.gz")
     assert not (tmp_path / "b.tar.gz").exists()
 
 

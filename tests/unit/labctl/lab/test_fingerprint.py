@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,8 @@ from labctl.ansible import inventory, playbook
 from labctl.ansible.playbook import Failure, PlaybookFailed, PlaybookResult
 from labctl.errors import LabError
 from labctl.lab import fingerprint, records
-from labctl.lifecycle import operations, reconcile
+from labctl.lifecycle import up
+from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.plan import Change, Plan
 from labctl.ui.progress import Progress
 
@@ -88,8 +90,8 @@ class Runs:
         monkeypatch.setattr("labctl.remote.access.of_containers", lambda *_: {})
         monkeypatch.setattr(inventory, "write", lambda *_: False)
         monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda _: None)
-        monkeypatch.setattr(operations, "setup", lambda *_, **__: operations.Ground(object(), ()))  # type: ignore[arg-type]
-        monkeypatch.setattr(operations, "service_list", lambda *_: "rows")
+        monkeypatch.setattr(up, "setup", lambda *_, **__: ())
+        monkeypatch.setattr(up, "service_list", lambda *_: "rows")
         monkeypatch.setattr(playbook, "run", self.run)
 
     def run(self, name: str, *, environment: dict[str, str], **_: Any) -> PlaybookResult:  # noqa: ANN401 (as it is)
@@ -102,11 +104,11 @@ class Runs:
             raise self.failing[name]
         return PlaybookResult()
 
-    def up(self, plan: Plan = KEPT, *, all_of_it: bool = False) -> operations.Outcome:
+    def up(self, plan: Plan = KEPT, *, full: bool = False) -> up.Outcome:
         self.names.clear()
         self.tokens.clear()
         with Progress(self.paths.logs / "x.log") as progress:
-            return operations.up(self.lab, self.paths, progress, plan, all_of_it=all_of_it)
+            return up.up(replace(LabContext.of(self.lab, self.paths), progress=progress), plan, full=full)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_a_second_up_compares(runs: Runs) -> None:
     assert (runs.up(), runs.names)[1] == [COMPARISON]
 
 
-@pytest.mark.parametrize("how", [{"plan": DUE}, {"all_of_it": True}], ids=["due", "asked for"])
+@pytest.mark.parametrize("how", [{"plan": DUE}, {"full": True}], ids=["due", "asked for"])
 def test_what_is_due_is_not_compared(runs: Runs, how: dict[str, Any]) -> None:
     runs.up(DUE)
     before = runs.tokens[0]
@@ -177,6 +179,6 @@ def test_only_a_whole_run_has_a_token(paths: LabPaths, monkeypatch: pytest.Monke
     monkeypatch.setattr(playbook, "run", lambda *_, environment, **__: given.append(environment))
     local = Plan((Change("create", "node compute3", "", ("compute3",), local=True),))
     with Progress(paths.directory / "x.log") as progress:
-        reconcile.software(paths, progress, DUE, "t0")
-        reconcile.software(paths, progress, local, "t0")
+        up._software(paths, progress, DUE, "t0")
+        up._software(paths, progress, local, "t0")
     assert given == [{fingerprint.VARIABLE: "t0"}, {"LABCTL_COMPUTES": "compute3"}]

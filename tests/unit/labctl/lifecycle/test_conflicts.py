@@ -10,10 +10,12 @@ import pytest
 
 from labctl.errors import BadInput
 from labctl.lab.registry import Entry
-from labctl.lifecycle import conflicts as network
+from labctl.lifecycle import conflicts
+from labctl.lifecycle.conflicts import Others
 from labctl.providers import host_networks
 from labctl.providers.containers import Container, OwnNetwork
 from labctl.providers.host_networks import Taken
+from labctl.providers.node_state import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
 
+RUNNING = NodeState.RUNNING
 DEFAULT = IPv4Network("192.168.56.0/24")
 OWN = OwnNetwork("novalab-lab", DEFAULT, "podman3", "")
 ROUTES = [
@@ -77,20 +80,19 @@ def test_a_free_network_is_proposed(
     lab = make_lab(**keys)
     host = [Taken(IPv4Network(text), f"the host's route to {text}") for text in taken]
     with pytest.raises(BadInput) as caught:
-        network.check(lab, paths, host=host)
+        conflicts.check(lab, paths, Others(host=host))
     assert f"Network {lab.network} is taken by the host's route to {taken[0]}" in caught.value.message
     assert str(caught.value).endswith(f"\n  network: {free}")
 
 
 def test_nothing_is_proposed_when_nothing_is_free(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    others = Others(host=[Taken(IPv4Network("192.168.0.0/16"), "a route", "eth0")])
     with pytest.raises(BadInput, match="No private network of this size is free"):
-        network.check(
-            make_lab(provider="virtualbox"), paths, host=[Taken(IPv4Network("192.168.0.0/16"), "a route", "eth0")]
-        )
+        conflicts.check(make_lab(provider="virtualbox"), paths, others)
 
 
 def test_a_network_beside_is_no_matter(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    network.check(make_lab(), paths, host=[Taken(IPv4Network("192.168.57.0/24"), "a route", "eth0")])
+    conflicts.check(make_lab(), paths, Others(host=[Taken(IPv4Network("192.168.57.0/24"), "a route", "eth0")]))
 
 
 @pytest.mark.parametrize(
@@ -115,9 +117,9 @@ def test_own_bridge_does_not_count(
     refused: bool,
 ) -> None:
     mine = OwnNetwork(OWN.name, OWN.subnet, OWN.interface, str(paths.directory)) if own else None
-    arguments = {"host": [Taken(DEFAULT, "a route", device)], "own": mine, "exists": exists}
+    others = Others(host=[Taken(DEFAULT, "a route", device)], own=mine, exists=exists)
     try:
-        network.check(make_lab(**keys), paths, **arguments)  # type: ignore[arg-type]
+        conflicts.check(make_lab(**keys), paths, others)
     except BadInput:
         assert refused
     else:
@@ -140,12 +142,13 @@ def test_name_taken(
     paths: LabPaths, make_lab: Callable[..., Lab], thing: str, directory: str | None, said: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        network.check(
+        conflicts.check(
             make_lab(),
             paths,
-            host=[],
-            own=OwnNetwork("novalab-lab", DEFAULT, None, directory) if thing == "network" else None,
-            containers=[Container("1", "novalab-lab-compute1", "running", directory)] if thing == "container" else [],
+            Others(
+                own=OwnNetwork("novalab-lab", DEFAULT, None, directory) if thing == "network" else None,
+                containers=[Container("1", "novalab-lab-compute1", RUNNING, directory)] if thing == "container" else [],
+            ),
         )
     assert f"'lab' is taken: the {thing} novalab-lab" in caught.value.message
     assert said in caught.value.message
@@ -154,15 +157,16 @@ def test_name_taken(
 
 def test_names_of_this_lab_and_of_longer_ones_are_not_taken(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     mine = str(paths.directory)
-    network.check(
+    conflicts.check(
         make_lab(),
         paths,
-        host=[],
-        own=OwnNetwork("novalab-lab", DEFAULT, "podman1", mine),
-        containers=[
-            Container("1", "novalab-lab-controller", "running", mine),
-            Container("2", "novalab-lab-2-controller", "running", "/other"),
-        ],
+        Others(
+            own=OwnNetwork("novalab-lab", DEFAULT, "podman1", mine),
+            containers=[
+                Container("1", "novalab-lab-controller", RUNNING, mine),
+                Container("2", "novalab-lab-2-controller", RUNNING, "/other"),
+            ],
+        ),
     )
 
 
@@ -186,20 +190,20 @@ def entry(name: str, network: str, guests: str | None = None) -> Entry:
 )
 def test_other_labs(paths: LabPaths, make_lab: Callable[..., Lab], other: Entry, reason: str, lines: list[str]) -> None:
     with pytest.raises(BadInput) as caught:
-        network.check(make_lab(), paths, host=[], labs=[other])
+        conflicts.check(make_lab(), paths, Others(host=[], labs=[other]))
     assert reason in caught.value.message
     assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[2:]] == lines
 
 
 def test_the_same_network_for_instances(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     """It exists between the nodes of one lab only."""
-    network.check(make_lab(), paths, host=[], labs=[entry("a", "10.1.0.0/16", str(make_lab().guest_network))])
+    conflicts.check(make_lab(), paths, Others(host=[], labs=[entry("a", "10.1.0.0/16", str(make_lab().guest_network))]))
 
 
 def test_what_is_proposed_is_free_of_all_labs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     labs = [entry("lab", "192.168.56.0/24"), entry("lab2", "192.168.57.0/24", "192.168.58.0/24")]
     with pytest.raises(BadInput) as caught:
-        network.check(make_lab(), paths, host=[], labs=labs)
+        conflicts.check(make_lab(), paths, Others(host=[], labs=labs))
     assert str(caught.value).endswith("\n  name: lab3\n  network: 192.168.59.0/24")
 
 
@@ -207,9 +211,9 @@ def test_network_of_a_lab_that_is_not_in_the_register(paths: LabPaths, make_lab:
     """Name and network are both told of."""
     own = OwnNetwork("novalab-lab", DEFAULT, "podman1", "/other")
     with pytest.raises(BadInput) as caught:
-        network.check(make_lab(), paths, host=[Taken(DEFAULT, "a route", "podman1")], own=own)
+        conflicts.check(make_lab(), paths, Others(host=[Taken(DEFAULT, "a route", "podman1")], own=own))
     assert str(caught.value).endswith("\n  name: lab2\n  network: 192.168.57.0/24")
 
 
 def test_instances_are_not_looked_at_without_neutron(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    network.check(make_lab(networking="none"), paths, host=[], labs=[entry("a", "172.24.0.0/16")])
+    conflicts.check(make_lab(networking="none"), paths, Others(host=[], labs=[entry("a", "172.24.0.0/16")]))

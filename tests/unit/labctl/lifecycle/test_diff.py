@@ -9,8 +9,9 @@ import pytest
 from labctl.errors import BadInput
 from labctl.lab import records
 from labctl.lab.secrets import NAMES
-from labctl.lifecycle import diff, scale_down
-from labctl.lifecycle.diff import Present
+from labctl.lifecycle import diff
+from labctl.lifecycle.diff import Existing
+from labctl.providers.node_state import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,21 +28,21 @@ LEAVES = (
 )
 
 
-def there(lab: Lab, *, engine: str | None = "podman", **more: Any) -> Present:  # noqa: ANN401 (fields of Present)
+def there(lab: Lab, *, engine: str | None = "podman", **more: Any) -> Existing:  # noqa: ANN401 (fields of Existing)
     """A lab that was made and is whole."""
     whole: dict[str, Any] = {
-        "nodes": {node.name: "running" for node in lab.nodes},
+        "nodes": {node.name: NodeState.RUNNING for node in lab.nodes},
         "made": records.facts(lab, engine),
         "software": records.software(lab),
         "passwords": PASSWORDS,
         "engine": engine,
         **more,
     }
-    return Present(**whole)
+    return Existing(**whole)
 
 
-def planned(lab: Lab, present: Present, **options: bool) -> Plan:
-    going = scale_down.find(lab, {*present.nodes, *records.names(present.made, "nodes")})
+def planned(lab: Lab, present: Existing, **options: bool) -> Plan:
+    going = lab.former_computes({*present.nodes, *records.names(present.made, "nodes")})
     return diff.compare(lab, present, tuple(node.name for node in going), **options)
 
 
@@ -156,7 +157,7 @@ def test_refused_for_virtual_machines(make_lab: Callable[..., Lab], now: dict[st
 
 def test_another_engine_is_refused(make_lab: Callable[..., Lab]) -> None:
     before = there(make_lab())
-    plan = planned(make_lab(), Present(nodes={}, made=before.made, engine="docker"))
+    plan = planned(make_lab(), Existing(nodes={}, made=before.made, engine="docker"))
     assert [refusal.key for refusal in plan.refusals] == ["engine"]
 
 
@@ -223,7 +224,7 @@ def test_a_lost_node_is_made_again(make_lab: Callable[..., Lab]) -> None:
 
 
 def test_nothing_is_there(make_lab: Callable[..., Lab]) -> None:
-    plan = planned(make_lab(computes=1), Present())
+    plan = planned(make_lab(computes=1), Existing())
     assert [(change.action, change.what) for change in plan.changes] == [
         ("create", "network novalab-lab"),
         ("create", "node controller"),
@@ -254,7 +255,7 @@ def test_the_controller_has_no_part_in_computes_that_come_and_go(
         {"nodes": {"controller": "exited", "compute1": "running", "compute2": "running"}},
     ):
         assert not planned(lab, there(make_lab(), **more)).local
-    assert not planned(lab, Present()).local
+    assert not planned(lab, Existing()).local
 
 
 def test_an_interrupted_run_goes_on(make_lab: Callable[..., Lab]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _nothing_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine and no routes: what is around this machine is no matter."""
-    monkeypatch.setattr("labctl.providers.engine.engines", lambda: contextlib.nullcontext([]))
+    monkeypatch.setattr("labctl.providers.engine.working", lambda _: [])
     monkeypatch.setattr("labctl.providers.host_networks.of_host", list)
 
 

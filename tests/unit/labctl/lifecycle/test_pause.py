@@ -9,8 +9,10 @@ import pytest
 
 from labctl.errors import BadInput, LabError
 from labctl.lifecycle import pause
+from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.containers import Container
 from labctl.providers.engine import Engine
+from labctl.providers.node_state import NodeState
 from labctl.providers.vagrant import Machines
 from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 NODES = ("controller", "compute1", "compute2")
 
@@ -51,7 +54,7 @@ def done(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> Callable[..., list
             return ""
 
         monkeypatch.setattr(Engine, "run", run)
-        monkeypatch.setattr(pause, "engine_of", lambda *_: Engine("podman", ("podman",)))
+        monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
         monkeypatch.setattr("labctl.providers.engine.find", lambda *_: Engine("podman", ("podman",)))
         return orders
 
@@ -69,42 +72,43 @@ def done(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> Callable[..., list
 def test_all_nodes_in_one_call(
     done: Callable[..., list[str]],
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     states: tuple[str, ...],
     paused: list[str],
     resumed: list[str],
 ) -> None:
     orders = done(*states)
-    pause.preflight(make_lab(), paths)
+    pause.preflight(context(make_lab()))
     progress = Progress(paths.logs / "x.log")
-    pause.pause(make_lab(), paths, progress)
+    pause.pause(context(make_lab(), progress))
     assert orders == paused
     orders.clear()
-    assert pause.resume(make_lab(), paths, progress) is bool(resumed)
+    assert pause.resume(context(make_lab(), progress)) is bool(resumed)
     assert orders == resumed
 
 
 def test_a_lab_that_does_not_run_as_a_whole(
-    done: Callable[..., list[str]], make_lab: Callable[..., Lab], paths: LabPaths
+    done: Callable[..., list[str]], make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths
 ) -> None:
     orders = done("running", "exited")
     with pytest.raises(BadInput, match="does not run: compute1 is stopped, compute2 is not created; nothing") as caught:
-        pause.preflight(make_lab(), paths)
+        pause.preflight(context(make_lab()))
     assert (caught.value.remedy, orders) == ("Run `labctl up`.", [])
 
 
 def test_a_paused_lab_is_not_asked(
-    done: Callable[..., list[str]], make_lab: Callable[..., Lab], paths: LabPaths
+    done: Callable[..., list[str]], make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths
 ) -> None:
     done("running", "paused", "running")
     with pytest.raises(LabError, match="is paused: compute1\\nRun `labctl resume`"):
-        pause.refuse_held(make_lab(), paths)
+        pause.refuse_held(context(make_lab()))
 
 
-def test_no_lab(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
+def test_no_lab(make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths) -> None:
     with pytest.raises(BadInput, match="controller is not created"):
-        pause.preflight(make_lab(), paths)
-    pause.refuse_held(make_lab(), paths)
+        pause.preflight(context(make_lab()))
+    pause.refuse_held(context(make_lab()))
     assert not paths.state.exists()
 
 
@@ -126,6 +130,7 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
 def test_virtual_machines_get_the_time(
     machines: list[str],
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     monkeypatch: pytest.MonkeyPatch,
     problem: str,
@@ -138,29 +143,35 @@ def test_virtual_machines_get_the_time(
 
     monkeypatch.setattr("labctl.remote.ssh.run", run)
     lab, progress = make_lab(provider="libvirt", computes=1), Progress(paths.logs / "x.log")
-    pause.preflight(lab, paths)
-    pause.pause(lab, paths, progress)
+    pause.preflight(context(lab))
+    pause.pause(context(lab, progress))
     if problem:
         with pytest.raises(LabError, match="The clock of compute1 could not be set: no chronyc"):
-            pause.resume(lab, paths, progress)
+            pause.resume(context(lab, progress))
     else:
-        assert pause.resume(lab, paths, progress)
+        assert pause.resume(context(lab, progress))
     assert machines == ["suspend", "resume"]
     assert programs == ["sudo -n sh -e: systemctl restart chrony && chronyc waitsync 30 1 0 1"]
 
 
 def test_virtual_machines_that_are_off(
-    machines: list[str], make_lab: Callable[..., Lab], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+    machines: list[str],
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
         Machines, "states", lambda _: {"controller": "running", "compute1": "poweroff", "compute2": "not_created"}
     )
     with pytest.raises(BadInput, match="compute1 is stopped, compute2 is not created"):
-        pause.preflight(make_lab(provider="libvirt"), paths)
+        pause.preflight(context(make_lab(provider="libvirt")))
     assert machines == []
 
 
-def test_a_node_that_cannot_be_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_cannot_be_held_at_once(
+    monkeypatch: pytest.MonkeyPatch, make_lab: Callable[..., Lab], paths: LabPaths
+) -> None:
     """runc cannot freeze a node that boots; the others stay held meanwhile."""
     states = dict.fromkeys(NODES, "running")
     orders: list[str] = []
@@ -175,7 +186,8 @@ def test_a_node_that_cannot_be_held_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Engine, "run", run)
     monkeypatch.setattr("time.sleep", lambda _: None)
-    pause.hold(
-        Engine("podman", ("podman",)), lambda: [Container(name, name, state, None) for name, state in states.items()]
-    )
+    monkeypatch.setattr("labctl.providers.engine.find", lambda *_: Engine("podman", ("podman",)))
+    monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
+    nodes = ContainerNodes(make_lab(), paths)
+    nodes._hold(lambda: [Container(name, name, NodeState(state), None) for name, state in states.items()])
     assert orders == ["pause controller compute1 compute2", "pause compute1", "pause compute1"]

@@ -11,8 +11,9 @@ import pytest
 
 from labctl.errors import BadInput, LabError
 from labctl.lab import fingerprint, records, snapshot_store
-from labctl.lifecycle import operations, pause, readiness, snapshot
+from labctl.lifecycle import destroy, pause, readiness, snapshot
 from labctl.providers import image_overrides, inotify_limit, snapshot_images
+from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.engine import Engine
 from labctl.providers.vagrant import Machines
 from labctl.remote.ssh import Answer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
+    from labctl.lifecycle.context import LabContext
 
 SECRET = "hunter2"
 NODES = ("controller", "compute1", "compute2")
@@ -78,8 +80,7 @@ class FakeEngine(Engine):
 def engine(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """A lab that runs, with its files."""
     fake = FakeEngine(paths, dict.fromkeys(NODES, "running"), {})
-    for module in (snapshot, pause):
-        monkeypatch.setattr(module, "engine_of", lambda *_: fake)
+    monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
     monkeypatch.setattr("labctl.providers.engine.find", lambda *_: fake)
     monkeypatch.setattr(inotify_limit, "check", lambda _: None)
     for file in snapshot_store.FILES:
@@ -94,18 +95,23 @@ def progress(paths: LabPaths) -> Progress:
     return Progress(paths.logs / "x.log")
 
 
-def save(make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress, name: str = "one") -> None:
-    snapshot.check_save(make_lab(), paths, name)
-    snapshot.save(make_lab(), paths, name, progress)
+def save(context: Callable[..., LabContext], make_lab: Callable[..., Lab], name: str = "one") -> None:
+    snapshot.check_save(context(make_lab()), name)
+    snapshot.save(context(make_lab()), name)
 
 
 @pytest.mark.parametrize("before", ["running", "paused"])
 def test_save(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress, before: str
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
+    before: str,
 ) -> None:
     """All nodes are held while images are made of them, and go on only if they did before."""
     engine.states.update(dict.fromkeys(NODES, before))
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     held, *kept, last = [f"pause {before}", *engine.orders, ""] if before == "paused" else engine.orders
     assert (held.split()[0], sorted(kept)) == ("pause", ["commit compute1", "commit compute2", "commit controller"])
     assert last.split()[:1] == (["unpause"] if before == "running" else [])
@@ -120,6 +126,7 @@ def test_save(
 def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
@@ -129,7 +136,7 @@ def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
 
     monkeypatch.setattr(snapshot_images, "make", fail)
     with pytest.raises(LabError, match="no space"):
-        save(make_lab, paths, progress)
+        save(context, make_lab)
     assert engine.orders[-1].startswith("unpause")
     assert list(paths.snapshots.iterdir()) == []
 
@@ -139,29 +146,39 @@ def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
     [("one", "There is a snapshot 'one' already"), ("One", "is no name"), ("-x", "is no name"), ("a/b", "is no name")],
 )
 def test_names_that_are_refused(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress, name: str, said: str
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
+    name: str,
+    said: str,
 ) -> None:
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     engine.orders.clear()
     with pytest.raises(BadInput, match=said):
-        snapshot.check_save(make_lab(), paths, name)
+        snapshot.check_save(context(make_lab()), name)
     assert engine.orders == []
 
 
 def test_a_lab_that_does_not_run_is_not_saved(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths
+    engine: FakeEngine, make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths
 ) -> None:
     engine.states["compute1"] = "exited"
     with pytest.raises(BadInput, match="compute1 is stopped"):
-        snapshot.check_save(make_lab(), paths, "one")
+        snapshot.check_save(context(make_lab()), "one")
 
 
 def test_the_files_come_back(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
 ) -> None:
     """As they were; lab.yaml is the user's, who finds what it said before beside it."""
     paths.clouds_yaml.unlink()
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     assert engine.images
     paths.secrets.write_text("another", encoding="utf-8")
     paths.clouds_yaml.write_text("later", encoding="utf-8")
@@ -180,13 +197,14 @@ def test_the_files_come_back(
 def test_restores_that_are_refused(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     records.remember(paths, make_lab(), "podman")
-    assert snapshot.check_restore(paths, "one") == make_lab()
+    assert snapshot.check_restore(paths, "one").lab == make_lab()
     with pytest.raises(BadInput, match=r"no snapshot 'two'.*\nSnapshots: one"):
         snapshot.check_restore(paths, "two")
     records.remember(paths, make_lab(network="10.0.0.0/24"), "podman")
@@ -195,7 +213,7 @@ def test_restores_that_are_refused(
     records.remember(paths, make_lab(computes=3), "podman")  # nodes may come and go
     snapshot.check_restore(paths, "one")
     monkeypatch.setattr(engine, "images", {})
-    with pytest.raises(BadInput, match="images of snapshot 'one' are gone from podman: controller, compute1, compute2"):
+    with pytest.raises(BadInput, match="Images of snapshot 'one' are gone from podman: controller, compute1, compute2"):
         snapshot.check_restore(paths, "one")
     (paths.snapshots / "one" / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadInput, match=r"manifest\.json cannot be read"):
@@ -206,25 +224,28 @@ def test_restores_that_are_refused(
 def test_restore(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The old nodes go, the new ones come, the computes are held until the conductor answers, all report."""
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     engine.orders.clear()
     order = engine.orders
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda _, names: order.append(f"up {' '.join(names)}"))
     monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda hosts: order.append(f"ssh {' '.join(hosts)}"))
-    monkeypatch.setattr(pause, "hold", lambda _, look: order.append(f"hold {' '.join(item.id for item in look())}"))
-    monkeypatch.setattr(pause, "release", lambda _, nodes: order.append(f"release {len(nodes)}"))
+    monkeypatch.setattr(
+        ContainerNodes, "_hold", lambda _, look: order.append(f"hold {' '.join(item.id for item in look())}")
+    )
+    monkeypatch.setattr(ContainerNodes, "_release", lambda _, nodes: order.append(f"release {len(nodes)}"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: order.append("network"))
     monkeypatch.setattr(readiness, "wait_for_conductor", lambda *_: order.append("conductor"))
     monkeypatch.setattr(readiness, "wait_for_all", lambda *_: order.append("reports"))
     (paths.dotfile / "machines" / "compute3" / "docker").mkdir(parents=True)
     fingerprint.remember(paths, "of the nodes that go", "t0")
-    snapshot.restore(make_lab(), paths, "one", progress)
+    snapshot.restore(context(make_lab()), "one")
     assert not paths.whole.exists()
     gone = sorted(order[:6])
     assert gone == sorted(f"{verb}{name}" for name in NODES for verb in ("kill ", "rm --force --volumes "))
@@ -243,6 +264,7 @@ def test_restore(
 def test_computes_that_are_held_go_on_when_there_is_no_conductor(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
@@ -254,15 +276,15 @@ def test_computes_that_are_held_go_on_when_there_is_no_conductor(
     monkeypatch.setattr(Machines, "up", lambda *_: engine.states.update(compute1="running", compute2="running"))
     monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda _: engine.states.update(compute2="running"))
     monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: None)
-    monkeypatch.setattr(readiness, "wait_for_conductor", fail)
     with pytest.raises(LabError, match="The conductor does not start"):
-        snapshot.bring_up(engine, make_lab(), paths, {}, progress)
+        context(make_lab()).provider.start_from({}, progress, fail)
     assert engine.orders[-2:] == ["pause compute1 compute2", "unpause compute1"]
 
 
 def test_what_was_held_before_a_pause_failed_goes_on(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
@@ -277,43 +299,55 @@ def test_what_was_held_before_a_pause_failed_goes_on(
     monkeypatch.setitem(engine.__dict__, "run", run)
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(LabError, match="unable to freeze"):
-        save(make_lab, paths, progress)
+        save(context, make_lab)
     assert set(engine.states.values()) == {"running"}
 
 
 def test_images_that_nobody_has_go(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
 ) -> None:
     """Those by which a node runs stay until that node is gone."""
-    save(make_lab, paths, progress)
-    save(make_lab, paths, progress, "two")
+    save(context, make_lab)
+    save(context, make_lab, "two")
     two = snapshot_store.get(paths, "two").images
     engine.images["<none>:<none>"] = "left"
     image_overrides.note(paths, {"compute1": two["compute1"]})
     engine.orders.clear()
-    snapshot.check_delete(make_lab(), paths, "two")
-    snapshot.delete(make_lab(), paths, "two", progress)
+    snapshot.check_delete(context(make_lab()), "two")
+    snapshot.delete(context(make_lab()), "two")
     assert sorted(engine.orders) == sorted(["rmi left", f"rmi {two['controller']}", f"rmi {two['compute2']}"])
     assert [item.name for item in snapshot_store.every(paths)] == ["one"]
     with pytest.raises(BadInput, match="no snapshot 'two'"):
-        snapshot.check_delete(make_lab(), paths, "two")
+        snapshot.check_delete(context(make_lab()), "two")
     engine.used.update(two.values())
     snapshot_images.prune(engine, paths)
 
 
 def test_a_damaged_snapshot_can_be_removed(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
 ) -> None:
     (paths.snapshots / "one").mkdir(parents=True)
-    snapshot.check_delete(make_lab(), paths, "one")
-    snapshot.delete(make_lab(), paths, "one", progress)
+    snapshot.check_delete(context(make_lab()), "one")
+    snapshot.delete(context(make_lab()), "one")
     assert (list(paths.snapshots.iterdir()), engine.orders) == ([], [])
 
 
 def test_no_secret_in_the_manifest(
-    engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
 ) -> None:
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     assert SECRET not in json.dumps(asdict(snapshot_store.get(paths, "one")))
     assert engine.orders
 
@@ -331,45 +365,50 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
     monkeypatch.setattr(Machines, "ssh_hosts", lambda _: {})
     monkeypatch.setattr(Machines, "states", lambda _: dict.fromkeys(NODES, "running"))
     monkeypatch.setattr(pause, "step_clocks", lambda *_: told.append("clocks"))
-    monkeypatch.setattr(readiness, "wait_for_all", lambda _, __, since: told.append(f"reports since {since}"))
+    monkeypatch.setattr(readiness, "wait_for_all", lambda _, since: told.append(f"reports since {since}"))
     return told
 
 
 def test_virtual_machines(
-    machines: list[str], make_lab: Callable[..., Lab], paths: LabPaths, progress: Progress
+    machines: list[str],
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    progress: Progress,
 ) -> None:
     """Vagrant keeps them; what is reported counts from when their clocks are right."""
     paths.lab_yaml.write_text("provider: libvirt", encoding="utf-8")
     lab = make_lab(provider="libvirt")
-    snapshot.check_save(lab, paths, "one")
-    snapshot.save(lab, paths, "one", progress)
+    snapshot.check_save(context(lab), "one")
+    snapshot.save(context(lab), "one")
     assert machines == ["suspend ()", "snapshot_save ('one',)", "resume ()", "clocks"]
     machines.clear()
     records.remember(paths, lab, None)
-    assert snapshot.check_restore(paths, "one") == lab
-    snapshot.restore(lab, paths, "one", progress)
+    assert snapshot.check_restore(paths, "one").lab == lab
+    snapshot.restore(context(lab), "one")
     assert machines == ["snapshot_restore ('one',)", f"up ({list(NODES)},)", "clocks", "reports since None"]
     machines.clear()
-    snapshot.delete(lab, paths, "one", progress)
+    snapshot.delete(context(lab), "one")
     assert (machines, snapshot_store.every(paths)) == (["snapshot_delete ('one',)"], [])
 
 
 def test_virtual_machines_whose_snapshot_is_gone(
     machines: list[str],
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paths.lab_yaml.write_text("provider: libvirt", encoding="utf-8")
     lab = make_lab(provider="libvirt")
-    snapshot.save(lab, paths, "one", progress)
+    snapshot.save(context(lab), "one")
     records.remember(paths, lab, None)
     monkeypatch.setattr(Machines, "snapshots", lambda _: set())
     machines.clear()
     with pytest.raises(BadInput, match="Vagrant does not know the snapshot 'one'"):
         snapshot.check_restore(paths, "one")
-    snapshot.delete(lab, paths, "one", progress)
+    snapshot.delete(context(lab), "one")
     assert machines == []
 
 
@@ -377,17 +416,17 @@ def test_virtual_machines_whose_snapshot_is_gone(
 def test_destroy_and_the_snapshots(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
     paths: LabPaths,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
     keep: bool,
 ) -> None:
-    save(make_lab, paths, progress)
+    save(context, make_lab)
     image_overrides.note(paths, snapshot_store.get(paths, "one").images)
     engine.orders.clear()
-    monkeypatch.setattr(operations, "find", lambda *_: engine)
     monkeypatch.setattr(Engine, "networks", lambda _: [])
-    removed = operations.destroy(make_lab(), paths, progress, keep_snapshots=keep)
+    removed = destroy.destroy(context(make_lab()), keep_snapshots=keep)
     images = [order for order in engine.orders if order.startswith("rmi")]
     assert len(images) == (0 if keep else 3)
     assert [item.name for item in snapshot_store.every(paths)] == (["one"] if keep else [])
@@ -395,7 +434,7 @@ def test_destroy_and_the_snapshots(
 
 
 def test_reports_are_of_all_services(
-    make_lab: Callable[..., Lab], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+    make_lab: Callable[..., Lab], context: Callable[..., LabContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, object]] = []
 
@@ -412,9 +451,9 @@ def test_reports_are_of_all_services(
 
     monkeypatch.setattr("labctl.lifecycle.readiness.ask", ask)
     lab = make_lab(networking="none")
-    readiness.wait_for_conductor(lab, paths)
+    readiness.wait_for_conductor(context(lab))
     with pytest.raises(LabError, match="since the restore: nova-compute on compute2 has not"):
-        readiness.wait_for_all(lab, paths, 7.5)
+        readiness.wait_for_all(context(lab), 7.5)
     assert asked[0]["services"] == {}
     assert asked[1] == {
         "services": {

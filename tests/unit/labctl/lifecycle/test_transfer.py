@@ -13,7 +13,7 @@ import pytest
 from labctl.errors import BadInput, LabError
 from labctl.lab import secrets
 from labctl.lab.paths import LabPaths
-from labctl.lifecycle import archive, operations, transfer
+from labctl.lifecycle import archive, transfer
 from labctl.lifecycle.archive import Manifest
 from labctl.lifecycle.plan import Plan
 from labctl.providers import inotify_limit, node_images
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.lab.model import Lab
+    from labctl.lifecycle.context import LabContext
 
 SECRET = "correct horse battery staple"
 
@@ -46,15 +47,22 @@ class FakeEngine(Engine):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
-    monkeypatch.setattr(operations, "engine_of", lambda *_: fake)
+    monkeypatch.setattr("labctl.providers.engine.find", lambda *_: fake)
+    monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
     monkeypatch.setattr(transfer, "find", lambda *_: fake)
-    monkeypatch.setattr(operations, "preflight", lambda *_: Plan())
+    monkeypatch.setattr(transfer, "preflight", lambda *_: Plan())
     monkeypatch.setattr(inotify_limit, "check", lambda _: None)
     return fake
 
 
 @pytest.fixture
-def exported(engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, tmp_path: Path) -> Path:
+def exported(
+    engine: FakeEngine,
+    make_lab: Callable[..., Lab],
+    context: Callable[..., LabContext],
+    paths: LabPaths,
+    tmp_path: Path,
+) -> Path:
     """An archive without secrets of a lab that has a password of its own."""
     assert engine.kind == "podman"
     paths.make_state()
@@ -63,8 +71,8 @@ def exported(engine: FakeEngine, make_lab: Callable[..., Lab], paths: LabPaths, 
     )
     secrets.ensure(paths, {"keystone_admin": SECRET})
     target = tmp_path / "lab.novalab"
-    transfer.check_export(make_lab(), paths, target, with_secrets=False)
-    size = transfer.export(make_lab(), paths, target, Progress(paths.logs / "x.log"), with_secrets=False)
+    transfer.check_export(context(make_lab()), target, with_secrets=False)
+    size = transfer.export(context(make_lab(), Progress(paths.logs / "x.log")), target, with_secrets=False)
     assert size == target.stat().st_size
     return target
 
@@ -104,7 +112,7 @@ def test_nothing_is_left_when_the_engine_fails(make_lab: Callable[..., Lab], tmp
 
 def test_it_is_taken(exported: Path, there: LabPaths, make_lab: Callable[..., Lab]) -> None:
     manifest, lab = transfer.check_import(there, exported)
-    assert (lab.name, manifest.release) == (make_lab().name, "2025.1")
+    assert (lab.lab.name, manifest.release) == (make_lab().name, "2025.1")
     assert list(there.directory.iterdir()) == []
 
 
@@ -155,7 +163,7 @@ def test_a_file_that_ends_early(exported: Path, there: LabPaths, part: float) ->
 def test_a_lab_yaml_that_is_there(exported: Path, there: LabPaths) -> None:
     """It makes another lab of the packages, and of finished nodes nothing."""
     there.lab_yaml.write_text("name: mine", encoding="utf-8")
-    assert transfer.check_import(there, exported)[1].name == "mine"
+    assert transfer.check_import(there, exported)[1].lab.name == "mine"
     rewrite(exported, finished=True)
     with pytest.raises(BadInput, match="says something else than the archive"):
         transfer.check_import(there, exported)
@@ -181,7 +189,7 @@ def test_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> N
 def test_exports_that_are_refused(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
-    paths: LabPaths,
+    context: Callable[..., LabContext],
     there: LabPaths,
     keys: dict[str, Any],
     file: str,
@@ -189,7 +197,7 @@ def test_exports_that_are_refused(
     said: str,
 ) -> None:
     with pytest.raises(BadInput, match=said):
-        transfer.check_export(make_lab(**keys), paths, there.directory.parent / file, with_secrets=with_secrets)
+        transfer.check_export(context(make_lab(**keys)), there.directory.parent / file, with_secrets=with_secrets)
     assert engine.loaded == []
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.errors import LabError
-from labctl.lifecycle import scale_down
-from labctl.providers import container_nodes, vagrant
+from labctl.providers import vagrant
+from labctl.providers.container_nodes import ContainerNodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
-    from labctl.providers.vagrant import Machines
 
 
 GONE = 2**22 + 1  # more than a process number can be, proc(5)
@@ -62,6 +61,19 @@ def note(paths: LabPaths, node: str, identity: str) -> None:
     (directory / "id").write_text(identity, encoding="utf-8")
 
 
+@pytest.fixture
+def nodes(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ContainerNodes]:
+    """The nodes of a lab, with an engine."""
+
+    def make(lab: Lab, engine: FakeEngine) -> ContainerNodes:
+        monkeypatch.setattr("labctl.providers.engine.find", lambda *_: engine)
+        monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
+        monkeypatch.setattr("shutil.which", lambda *_: None)
+        return ContainerNodes(lab, paths)
+
+    return make
+
+
 REMOVE = "rm --force --volumes"
 
 
@@ -85,6 +97,7 @@ REMOVE = "rm --force --volumes"
 def test_recover(
     paths: LabPaths,
     make_lab: Callable[..., Lab],
+    nodes: Callable[..., ContainerNodes],
     state: str | None,
     identity: str | None,
     done: list[str],
@@ -99,7 +112,7 @@ def test_recover(
     if identity is not None:
         note(paths, "compute1", identity)
     said: list[str] = []
-    assert container_nodes.recover(make_lab(), paths, engine, said.append) == ([] if running else ["compute1"])
+    assert nodes(make_lab(), engine).recover(said.append) == ([] if running else ["compute1"])
     assert engine.done == done
     assert vagrant.machine_id(paths, "compute1", "docker") == remembered
     assert (vagrant.machine_id(paths, "controller", "docker"), len(said)) == ("2", len(done))
@@ -107,7 +120,11 @@ def test_recover(
 
 @pytest.mark.parametrize(("after", "idle"), [("exited", ["compute1", "controller"]), ("stopping lost", None)])
 def test_recover_what_podman_has_lost(
-    paths: LabPaths, make_lab: Callable[..., Lab], after: str, idle: list[str] | None
+    paths: LabPaths,
+    make_lab: Callable[..., Lab],
+    nodes: Callable[..., ContainerNodes],
+    after: str,
+    idle: list[str] | None,
 ) -> None:
     """Nothing is thrown away: a lost container is stopped, and started again by those who start what is idle."""
     mine = str(paths.directory)
@@ -120,19 +137,23 @@ def test_recover_what_podman_has_lost(
     lab = make_lab(computes=1)
     if idle is None:
         with pytest.raises(LabError, match="novalab-lab-compute1, novalab-lab-controller"):
-            container_nodes.recover(lab, paths, engine, lambda _: None)
+            nodes(lab, engine).recover(lambda _: None)
     else:
-        assert sorted(container_nodes.recover(lab, paths, engine, lambda _: None)) == idle
+        assert sorted(nodes(lab, engine).recover(lambda _: None)) == idle
     assert engine.done == ["stop --time 0 2", "stop --time 0 1"]
 
 
-def test_remove_what_podman_has_lost(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_remove_what_podman_has_lost(
+    paths: LabPaths, make_lab: Callable[..., Lab], nodes: Callable[..., ContainerNodes]
+) -> None:
     engine = FakeEngine(("1", "novalab-lab-controller", "running lost", str(paths.directory)))
-    assert container_nodes.remove(make_lab(), paths, None, engine, lambda _: None) == ["novalab-lab-controller"]
+    assert nodes(make_lab(), engine).destroy(lambda _: None) == ["novalab-lab-controller"]
     assert engine.done == [f"{REMOVE} 1"]
 
 
-def test_remove_what_ends_meanwhile(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_remove_what_ends_meanwhile(
+    paths: LabPaths, make_lab: Callable[..., Lab], nodes: Callable[..., ContainerNodes]
+) -> None:
     class Ending(FakeEngine):
         def run(self, *arguments: str) -> str:
             said = super().run(*arguments)
@@ -141,14 +162,16 @@ def test_remove_what_ends_meanwhile(paths: LabPaths, make_lab: Callable[..., Lab
             return said
 
     engine = Ending(("1", "novalab-lab-controller", "running", str(paths.directory)))
-    assert container_nodes.remove(make_lab(), paths, None, engine, lambda _: None) == ["novalab-lab-controller"]
+    assert nodes(make_lab(), engine).destroy(lambda _: None) == ["novalab-lab-controller"]
     assert engine.done == ["kill 1", f"{REMOVE} 1"]
 
 
-def test_recover_leaves_the_notes_of_a_vagrant_that_runs(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_recover_leaves_the_notes_of_a_vagrant_that_runs(
+    paths: LabPaths, make_lab: Callable[..., Lab], nodes: Callable[..., ContainerNodes]
+) -> None:
     engine = FakeEngine(("1", "novalab-lab-compute1", "created", str(paths.directory)))
     note(paths, "compute1", "preparing")
-    assert container_nodes.recover(make_lab(), paths, engine, lambda _: None, inside=True) == [
+    assert nodes(make_lab(), engine).recover(lambda _: None, by_vagrant=True) == [
         "controller",
         "compute1",
         "compute2",
@@ -158,7 +181,7 @@ def test_recover_leaves_the_notes_of_a_vagrant_that_runs(paths: LabPaths, make_l
 
 
 def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
-    paths: LabPaths, make_lab: Callable[..., Lab]
+    paths: LabPaths, make_lab: Callable[..., Lab], nodes: Callable[..., ContainerNodes]
 ) -> None:
     mine = str(paths.directory)
     engine = FakeEngine(
@@ -167,23 +190,25 @@ def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
         ("3", "novalab-lab-2-controller", "running", "/other"),
     )
     note(paths, "compute9", "1")
-    removed = container_nodes.remove(make_lab(), paths, None, engine, lambda _: None)
+    removed = nodes(make_lab(), engine).destroy(lambda _: None)
     assert removed == ["novalab-lab-compute9", "novalab-lab-controller"]
     assert engine.done == ["kill 1", f"{REMOVE} 1 2"]
     assert not paths.dotfile.exists()
 
 
 @pytest.mark.parametrize("state", ["running", "exited", None])
-def test_one_node_leaves(paths: LabPaths, make_lab: Callable[..., Lab], state: str | None) -> None:
+def test_one_node_leaves(
+    paths: LabPaths, make_lab: Callable[..., Lab], nodes: Callable[..., ContainerNodes], state: str | None
+) -> None:
     """Also when its container is gone already; the others and their notes stay."""
     mine = str(paths.directory)
     there = [("3", "novalab-lab-compute3", state, mine)] if state else []
     engine = FakeEngine(("1", "novalab-lab-compute1", "running", mine), *there)
     note(paths, "compute1", "1")
     note(paths, "compute3", "3")
-    (node,) = scale_down.find(make_lab(), ["controller", "compute1", "compute3"])
+    (node,) = make_lab().former_computes(["controller", "compute1", "compute3"])
     assert str(node.address) == "192.168.56.23"
-    container_nodes.remove_one(make_lab(), node, paths, cast("Machines", None), engine)
+    nodes(make_lab(), engine).remove(node, lambda _: None)
     assert engine.done == [*(["kill 3"] if state == "running" else []), *([f"{REMOVE} 3"] if state else [])]
     assert not (paths.dotfile / "machines" / "compute3").exists()
     assert vagrant.machine_id(paths, "compute1", "docker") == "1"

@@ -12,6 +12,7 @@ import pytest
 from labctl.errors import LabError
 from labctl.providers import containers
 from labctl.providers.containers import Container, OwnNetwork
+from labctl.providers.node_state import NodeState
 
 if TYPE_CHECKING:
     from labctl.lab.paths import LabPaths
@@ -103,8 +104,8 @@ def test_inspected_containers(paths: LabPaths) -> None:
     ]
     engine = FakeEngine({("ps",): "b\na\n", ("container", "inspect"): json.dumps(items)})
     assert containers.find(engine, prefix="novalab-lab", paths=paths) == [
-        Container("a", "novalab-lab-compute1", "exited", None),
-        Container("b", "novalab-lab-controller", "running", str(paths.directory)),
+        Container("a", "novalab-lab-compute1", NodeState.STOPPED, None),
+        Container("b", "novalab-lab-controller", NodeState.RUNNING, str(paths.directory)),
     ]
     assert engine.calls[-1] == ("container", "inspect", "a", "b")
 
@@ -115,18 +116,18 @@ GONE = 2**22 + 1  # more than a process number can be, proc(5)
 @pytest.mark.parametrize(
     ("said", "processes", "state"),
     [
-        ("running", (GONE, GONE), containers.LOST),
-        ("paused", (GONE, GONE), containers.LOST),
-        ("stopping", (GONE, GONE), containers.LOST),
+        ("running", (GONE, GONE), NodeState.LOST),
+        ("paused", (GONE, GONE), NodeState.LOST),
+        ("stopping", (GONE, GONE), NodeState.LOST),
         # conmon is about to tell Podman; or it was killed alone.
-        ("running", (GONE, os.getpid()), "running"),
-        ("running", (os.getpid(), GONE), "running"),
-        ("exited", (0, GONE), "exited"),
+        ("running", (GONE, os.getpid()), NodeState.RUNNING),
+        ("running", (os.getpid(), GONE), NodeState.RUNNING),
+        ("exited", (0, GONE), NodeState.STOPPED),
         # Docker Engine names no conmon, and may be on another machine.
-        ("running", (GONE, None), "running"),
+        ("running", (GONE, None), NodeState.RUNNING),
     ],
 )
-def test_what_podman_has_lost(paths: LabPaths, said: str, processes: tuple[int, int | None], state: str) -> None:
+def test_what_podman_has_lost(paths: LabPaths, said: str, processes: tuple[int, int | None], state: NodeState) -> None:
     marks = {key: value for key, value in zip(("Pid", "ConmonPid"), processes, strict=True) if value is not None}
     item = {"Id": "a", "Name": "novalab-lab-controller", "State": {"Status": said, **marks}, "Config": {}}
     engine = FakeEngine({("ps",): "a\n", ("container", "inspect"): json.dumps([item])})

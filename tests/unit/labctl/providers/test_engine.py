@@ -117,6 +117,8 @@ def test_docker_is_the_first_that_works(paths: LabPaths, monkeypatch: pytest.Mon
     assert (found.kind, found.command) == ("docker", (str(folders[2] / "docker"),))
     # Vagrant finds this very engine under the name docker.
     assert found.environment["PATH"] == f"{paths.bin}{os.pathsep}{path}"
+    assert not paths.state.exists()
+    assert engine.install(found, paths) == found
     assert stat.S_IMODE((paths.bin / "docker").stat().st_mode) == 0o700
     assert found.run("image", "a b") == "image a b\n"
     with pytest.raises(LabError, match="`docker fail now` failed: no such thing"):
@@ -148,8 +150,10 @@ def test_podman_comes_first_and_gets_its_settings(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(engine, "podman_settings", lambda: "[engine]\n")
     found = engine.find("auto", paths)
-    assert (found.kind, found.command) == ("podman", (str(program),))
-    assert found.run("info").strip() == str(paths.containers_conf)
+    assert (found.kind, found.command, found.run("info").strip()) == ("podman", (str(program),), "")
+    assert not paths.state.exists()
+    assert engine.install(found, paths).run("info").strip() == str(paths.containers_conf)
+    assert engine.find("auto", paths).run("info").strip() == str(paths.containers_conf)
     assert paths.containers_conf.read_text(encoding="utf-8") == "[engine]\n"
     assert engine.find("docker", paths).kind == "docker"
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.errors import LabError
+from labctl.lab.paths import LabPaths
 from labctl.providers import engine, host_packages
+from labctl.providers.select import provider_of
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from labctl.lab.model import Lab
-    from labctl.lab.paths import LabPaths
+    from labctl.providers.base import HostRequirement
 
 ALWAYS = {"vagrant", "openssh-client"}
 BUILD = {"iproute2", "mmdebstrap", "debian-archive-keyring"}
@@ -42,8 +44,12 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
     return make
 
 
+def requirements(lab: Lab) -> list[HostRequirement]:
+    return provider_of(lab, LabPaths(Path("/nonexistent"))).requirements()
+
+
 def packages(lab: Lab) -> set[str]:
-    return {need.package for need in host_packages.needs(lab)}
+    return {need.package for need in requirements(lab)}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_without_apt_the_image_is_built_on_debians(machine: Callable[..., None],
 def test_what_is_there(machine: Callable[..., None], make_lab: Callable[..., Lab], tmp_path: Path) -> None:
     machine("vagrant", "podman", "ip")
     (tmp_path / "netavark").touch()
-    there = {need.package for need in host_packages.needs(make_lab()) if need.there}
+    there = {need.package for need in requirements(make_lab()) if need.there}
     assert there == {"vagrant", "podman", "iproute2", "netavark"}
 
 
@@ -97,7 +103,7 @@ def test_without_apt_the_packages_are_named(
 ) -> None:
     machine("vagrant")
     with pytest.raises(LabError) as caught:
-        host_packages.ensure(make_lab(provider="virtualbox"), Progress(paths.directory / "log"))
+        host_packages.ensure(lambda: requirements(make_lab(provider="virtualbox")), Progress(paths.directory / "log"))
     assert caught.value.message == "This machine lacks ssh, VBoxManage, and has no apt to install them with"
     assert "openssh-client virtualbox" in str(caught.value.remedy)
 
@@ -106,4 +112,6 @@ def test_nothing_is_installed_when_nothing_is_missing(
     machine: Callable[..., None], make_lab: Callable[..., Lab], paths: LabPaths
 ) -> None:
     machine("vagrant", "ssh", "VBoxManage")
-    assert not host_packages.ensure(make_lab(provider="virtualbox"), Progress(paths.directory / "log"))
+    assert not host_packages.ensure(
+        lambda: requirements(make_lab(provider="virtualbox")), Progress(paths.directory / "log")
+    )

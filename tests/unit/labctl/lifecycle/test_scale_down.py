@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,8 +10,13 @@ import pytest
 from labctl.ansible import inventory, playbook
 from labctl.errors import LabError
 from labctl.lab import records
-from labctl.lifecycle import reconcile, scale_down
-from labctl.providers import container_nodes, vagrant
+from labctl.lifecycle import scale_down, up
+from labctl.lifecycle.context import LabContext
+from labctl.lifecycle.preflight import make_plan
+from labctl.providers import vagrant
+from labctl.providers.container_nodes import ContainerNodes
+from labctl.providers.machine_nodes import MachineNodes
+from labctl.providers.node_state import NodeState
 from labctl.remote import access
 from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress
@@ -41,8 +47,7 @@ def told(monkeypatch: pytest.MonkeyPatch, paths: LabPaths, make_lab: Callable[..
         told.append((name, environment, listed))
 
     monkeypatch.setattr(playbook, "run", run)
-    monkeypatch.setattr(reconcile, "Machines", lambda *_: None)
-    monkeypatch.setattr(container_nodes, "remove_one", lambda _lab, node, *_: told.append(node.name))
+    monkeypatch.setattr(MachineNodes, "remove", lambda _, node, __: told.append(node.name))
     lab = make_lab(provider="libvirt", computes=3)
     paths.make_state()
     records.remember(paths, lab, None)
@@ -57,11 +62,11 @@ def told(monkeypatch: pytest.MonkeyPatch, paths: LabPaths, make_lab: Callable[..
 
 
 def settle(lab: Lab, paths: LabPaths) -> None:
-    plan = reconcile.plan(lab, paths, None)
+    plan = make_plan(LabContext.of(lab, paths))
     plan.check(paths)
     records.remember(paths, lab, None, leaving=(*plan.leaving, *plan.returning))
     with Progress(paths.logs / "x.log") as progress:
-        reconcile.settle(lab, paths, progress, plan, None, STAYING)
+        scale_down.settle(replace(LabContext.of(lab, paths), progress=progress), plan, STAYING)
 
 
 def test_two_nodes_leave(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
@@ -88,14 +93,14 @@ def test_an_interrupted_removal_goes_on(
         raise LabError("killed")
 
     with monkeypatch.context() as context:
-        context.setattr(container_nodes, "remove_one", fail)
+        context.setattr(MachineNodes, "remove", fail)
         with pytest.raises(LabError):
             settle(lab, paths)
     assert records.nodes(paths) == ("controller", "compute1", "compute3", "compute2")
     told.clear()
     settle(lab, paths)
     assert told[1:] == ["compute3", "compute2"]
-    assert reconcile.plan(lab, paths, None).leaving == ()
+    assert make_plan(LabContext.of(lab, paths)).leaving == ()
 
 
 def test_a_change_of_mind(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
@@ -105,7 +110,7 @@ def test_a_change_of_mind(told: list[Any], paths: LabPaths, make_lab: Callable[.
     assert [(item[0], item[1]) for item in told] == [
         ("playbooks/keep_computes.yaml", {"LABCTL_REMOVE": "compute2,compute3"})
     ]
-    assert reconcile.plan(lab, paths, None).returning == ()
+    assert make_plan(LabContext.of(lab, paths)).returning == ()
 
 
 def test_a_nova_that_does_not_answer(
@@ -116,9 +121,9 @@ def test_a_nova_that_does_not_answer(
 
     monkeypatch.setattr(scale_down, "servers", silent)
     lab = make_lab(provider="libvirt", computes=1)
-    (refusal,) = reconcile.plan(lab, paths, None).refusals
+    (refusal,) = make_plan(LabContext.of(lab, paths)).refusals
     assert "Nova does not answer: refused" in refusal.reason
-    assert reconcile.plan(lab, paths, None, evict=True).refusals == ()
+    assert make_plan(LabContext.of(lab, paths), evict=True).refusals == ()
 
 
 @pytest.mark.parametrize(
@@ -143,11 +148,14 @@ def test_what_of_site_yaml_runs(
     ran: list[dict[str, Any]] = []
     monkeypatch.setattr(playbook, "run", lambda _name, **given: ran.append(given))
     monkeypatch.setattr(scale_down, "servers", lambda *_: {})
-    monkeypatch.setattr(reconcile, "_states", lambda *_: {node.name: "running" for node in make_lab(computes=3).nodes})
+    nodes = {node.name: NodeState.RUNNING for node in make_lab(computes=3).nodes}
+    monkeypatch.setattr(ContainerNodes, "present", lambda _: nodes)
+    monkeypatch.setattr(ContainerNodes, "engine_kind", None)
     paths.make_state()
     paths.clouds_yaml.touch()
     records.remember(paths, make_lab(computes=3), None)
     records.remember_software(paths, make_lab(computes=3))
     with Progress(paths.logs / "x.log") as progress:
-        reconcile.software(paths, progress, reconcile.plan(make_lab(**{"computes": 3, **now}), paths, None), "t0")
+        plan = make_plan(LabContext.of(make_lab(**{"computes": 3, **now}), paths))
+        up._software(paths, progress, plan, "t0")
     assert [(given["title"], given["skip"], given["environment"]) for given in ran] == [(title, skip, environment)]
