@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.errors import LabError
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
@@ -26,7 +26,7 @@ def wait_for_all(lab: Lab, paths: LabPaths, since: float | None) -> None:
     since is in seconds since the epoch, by the nodes' clock; None stands for now. Raises LabError with those that are
     missing after two minutes.
     """
-    _ask(lab, paths, group_vars.reporting(lab), since, "Not every service has reported since the restore")
+    _ask(lab, paths, services.reporting(lab), since, "Not every service has reported since the restore")
 
 
 def _ask(lab: Lab, paths: LabPaths, services: Mapping[str, Sequence[str]], since: float | None, problem: str) -> None:
