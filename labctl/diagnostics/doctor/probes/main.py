@@ -53,6 +53,6 @@ def gather(question: dict[str, Any]) -> dict[str, Any]:
     return {**machine, **states, **whole, **facts, "logins": public, "apis": seen, "agents": agents, "broken": broken}
 
 
-def main(question: str) -> None:
-    """Print the answer to a question, both JSON."""
-    print(json.dumps(gather(json.loads(question)), default=str))  # noqa: T201 (labctl reads it)
+def main(question: dict[str, Any]) -> None:
+    """Print the answer to a question, as JSON."""
+    print(json.dumps(gather(question), default=str))  # noqa: T201 (labctl reads it)
