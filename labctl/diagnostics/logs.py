@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.errors import BadInput, LabError
 from labctl.lab.model import Lab, Node
 from labctl.lifecycle.context import LabContext
@@ -70,7 +70,7 @@ def select(lab: Lab, name: str | None) -> Wanted:
     nodes = {node.name: node for node in lab.nodes}
     if name in nodes:
         return Wanted((nodes[name],))
-    units = {node.name: group_vars.units(lab, node) for node in lab.nodes}
+    units = {node.name: services.units(lab, node) for node in lab.nodes}
     components = {node.name: _components(lab, node) for node in lab.nodes}
     unit = name.removesuffix(".service")
     having = tuple(node for node in lab.nodes if unit in units[node.name])
@@ -89,9 +89,9 @@ def select(lab: Lab, name: str | None) -> Wanted:
 
 def _components(lab: Lab, node: Node) -> dict[str, set[str]]:
     """The directories of logs by their names, each with the units that belong to it."""
-    known = group_vars.units(lab, node)
+    known = services.units(lab, node)
     found: dict[str, set[str]] = {}
-    for path in group_vars.log_files(lab, node):
+    for path in services.log_files(lab, node):
         stem = path.name.partition(".")[0]
         units = {unit for unit in known if unit == stem or unit.endswith(f"-{stem}")}
         found.setdefault(path.parent.name, set()).update(units)
@@ -177,8 +177,8 @@ def _running(context: LabContext, wanted: Wanted) -> tuple[list[Node], dict[str,
 
 def _arguments(lab: Lab, node: Node, wanted: Wanted, *, follow: bool) -> dict[str, Any]:
     return {
-        "known": group_vars.units(lab, node),
-        "directories": sorted({str(path.parent) for path in group_vars.log_files(lab, node)}),
+        "known": services.units(lab, node),
+        "directories": services.log_directories(lab, node),
         "units": wanted.units,
         "component": wanted.component,
         "since": wanted.since,

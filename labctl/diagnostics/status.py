@@ -3,12 +3,12 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.diagnostics import health, openstack_api
 from labctl.errors import LabError
 from labctl.lab import lock
@@ -22,21 +22,6 @@ from labctl.remote.ssh import Answer
 T = TypeVar("T")
 
 TIMEOUT = 8.0  # seconds that a node, or an API, has for its answer; 1 is usual
-# What people ask the version of, and the packages that have it under Debian and Ubuntu, whichever of them is there.
-PACKAGES = {
-    "nova": ("nova-common",),
-    "keystone": ("keystone",),
-    "glance": ("glance-api",),
-    "placement": ("placement-api",),
-    "neutron": ("neutron-common",),
-    "horizon": ("openstack-dashboard",),
-    "libvirt": ("libvirt-daemon", "libvirt-daemon-system", "libvirt0"),
-    "qemu": ("qemu-system-x86",),
-    "ovn": ("ovn-common",),
-    "openvswitch": ("openvswitch-common",),
-    "mariadb": ("mariadb-server",),
-    "rabbitmq": ("rabbitmq-server",),
-}
 _SERVICES = openstack_api.Question("compute", "/os-services", "services")
 _SERVERS = openstack_api.Question("compute", "/servers/detail?all_tenants=1", "servers")
 _AGENTS = openstack_api.Question("network", "/v2.0/agents", "agents")
@@ -76,10 +61,10 @@ def look(context: LabContext) -> Document:
         "nodes": nodes,
         **lists,
         "cells": next((node.pop("cells") for node in nodes if "cells" in node), None),
-        "versions": _versions(nodes),
+        "versions": _versions(nodes, services.versions(lab)),
         "problems": problems,
     }
-    document["state"], document["degraded"] = health.judge(document, lab, group_vars.reporting(lab))
+    document["state"], document["degraded"] = health.judge(document, lab, services.reporting(lab))
     document["seconds"] = round(time.monotonic() - start, 2)
     return document
 
@@ -119,8 +104,8 @@ def _within(cloud: "Future[tuple[Document, list[str]]]", seconds: float) -> tupl
 
 
 def _wanted(lab: Lab, node: Node) -> Document:
-    packages = [name for names in PACKAGES.values() for name in names]
-    return {"units": group_vars.units(lab, node), "packages": packages, "cells": node is lab.controller}
+    packages = [name for names in services.versions(lab).values() for name in names]
+    return {"units": services.units(lab, node), "packages": packages, "cells": node is lab.controller}
 
 
 def _node(node: Node, state: NodeStatus, answer: Answer | None) -> Document:
@@ -150,12 +135,12 @@ def _node(node: Node, state: NodeStatus, answer: Answer | None) -> Document:
     }
 
 
-def _versions(nodes: list[Document]) -> dict[str, dict[str, list[str]]]:
+def _versions(nodes: list[Document], wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, list[str]]]:
     """For each component its versions, each with the nodes that have it."""
     found: dict[str, dict[str, list[str]]] = {}
     for node in nodes:
         installed = node.get("packages", {})
-        for component, packages in PACKAGES.items():
+        for component, packages in wanted.items():
             version = next((installed[name] for name in packages if name in installed), None)
             if version is not None:
                 found.setdefault(component, {}).setdefault(version, []).append(node["name"])

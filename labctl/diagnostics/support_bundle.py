@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.diagnostics import redaction, status
 from labctl.errors import BadInput
 from labctl.lab import secrets as labsecrets
@@ -151,10 +151,10 @@ def _state(document: status.Document, node: Node) -> str:
 
 
 def _wanted(lab: Lab, node: Node) -> dict[str, Any]:
-    units = [f"{unit}.service" for unit in group_vars.units(lab, node)]
+    units = [f"{unit}.service" for unit in services.units(lab, node)]
     return {
-        "configuration": [*group_vars.configuration(lab, node), *_FILES],
-        "logs": sorted({str(path.parent) for path in group_vars.log_files(lab, node)}),
+        "configuration": [*services.configuration(lab, node), *_FILES],
+        "logs": services.log_directories(lab, node),
         "commands": {**_COMMANDS, "unit-states.txt": ["systemctl", "show", "--no-pager", *units]},
     }
 

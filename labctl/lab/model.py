@@ -12,10 +12,9 @@ from labctl.errors import BadInput
 from labctl.lab import schema, validation, yaml_reader
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import Image, Networking, Provider, Release
+from labctl.lab.service_files import Group
 
-__all__ = ["Lab", "Node", "Release", "load", "resolve"]
-
-Group = Literal["controller_nodes", "compute_nodes"]
+__all__ = ["Group", "Lab", "Node", "Release", "load", "resolve"]
 
 _COMPUTE = re.compile(r"compute([1-9][0-9]*)")
 # Debian's own boxes come for libvirt only; Bento's are the well-kept ones for VirtualBox.

@@ -13,8 +13,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from labctl.errors import BadInput
-from labctl.lab.secrets import NAMES
+from labctl.lab import service_files
 
+SECRETS = tuple(service_files.secrets())
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))  # RFC 1918
 # VirtualBox creates host-only networks nowhere else, unless /etc/vbox/networks.conf says so (VirtualBox manual, 6.7).
@@ -260,7 +261,7 @@ class LabFile(_Part):
         tuple[Image, ...], Field(description="Images for instances, beside the small one that the lab builds itself")
     ] = ()
     secrets: Annotated[
-        dict[Literal[NAMES], Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]],  # type: ignore[valid-type]
+        dict[Literal[SECRETS], Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]],  # type: ignore[valid-type]
         AfterValidator(_sendable),
         Field(description="Passwords of your own instead of generated ones, by name", repr=False),
     ] = {}

@@ -7,25 +7,8 @@ from pathlib import Path
 
 from labctl.errors import LabError
 from labctl.files import write_private
+from labctl.lab import service_files
 from labctl.lab.paths import LabPaths
-
-NAMES = (
-    "mariadb_keystone",
-    "mariadb_glance",
-    "mariadb_placement",
-    "mariadb_nova",
-    "mariadb_neutron",
-    "rabbitmq_nova",
-    "rabbitmq_neutron",
-    "keystone_admin",
-    "keystone_demo",
-    "keystone_glance",
-    "keystone_placement",
-    "keystone_nova",
-    "keystone_neutron",
-    "metadata_proxy",
-    "horizon_secret_key",
-)
 
 _BYTES = 24  # of randomness for each, 32 characters of the URL-safe alphabet
 
@@ -50,7 +33,8 @@ def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
     `labctl destroy`: the running services use it, and nobody asked for a new one.
     """
     present = read(paths.secrets)
-    wanted = {name: overrides.get(name) or present.get(name) or secrets.token_urlsafe(_BYTES) for name in NAMES}
+    names = service_files.secrets()
+    wanted = {name: overrides.get(name) or present.get(name) or secrets.token_urlsafe(_BYTES) for name in names}
     if wanted == present:
         paths.secrets.chmod(0o600)
         return False

@@ -12,13 +12,13 @@ from labctl.lab.schema import (
     COMPUTE_OFFSET,
     OWN_IMAGE,
     PROVIDERS,
+    SECRETS,
     Computes,
     Controller,
     Image,
     LabFile,
     resolved_provider,
 )
-from labctl.lab.secrets import NAMES
 from labctl.lab.yaml_reader import KeyPath, Mistake, YamlFile
 
 # Expectations where pydantic's own words would need knowledge of pydantic.
@@ -44,7 +44,7 @@ _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
     ("images", "*", "min_ram"): ("a whole number of MiB", None),
     ("images", "*", "properties"): ("a mapping of names to texts", "For example: properties: {hw_disk_bus: virtio}"),
     ("images", "*", "properties", "*"): ("a text", None),
-    ("secrets",): ("a mapping of names to passwords", f"Names are {', '.join(NAMES)}."),
+    ("secrets",): ("a mapping of names to passwords", f"Names are {', '.join(SECRETS)}."),
 }
 
 
@@ -141,7 +141,7 @@ def _known(key: KeyPath) -> tuple[str, str | None]:
         ("controller",): list(Controller.model_fields),
         ("computes",): list(Computes.model_fields),
         ("images", "*"): list(Image.model_fields),
-        ("secrets",): list(NAMES),
+        ("secrets",): list(SECRETS),
     }
     here = places[_general(key[:-1])]
     near = difflib.get_close_matches(key[-1].lower().replace("-", "_"), here, n=1)

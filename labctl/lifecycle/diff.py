@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labctl.lab import records as made
+from labctl.lab import service_files
 from labctl.lab.model import Lab
 from labctl.lifecycle.plan import Change, Plan, Refusal
 from labctl.providers.node_state import NodeState
@@ -20,25 +21,6 @@ _FIXED = {
     "guest_network": "instances and their ports have their addresses from it",
     "engine": "the nodes are known to the engine that made them only",
     "box": "a virtual machine stays on the box that it was made from",
-}
-_CONTROLLER, _EVERYWHERE = "the controller", "every node"
-# What uses a password, and where: that is restarted, or written anew.
-USERS: dict[str, tuple[str, str]] = {
-    "mariadb_keystone": ("keystone restarts", _CONTROLLER),
-    "mariadb_glance": ("glance-api restarts", _CONTROLLER),
-    "mariadb_placement": ("placement-api restarts", _CONTROLLER),
-    "mariadb_nova": ("Nova's services there restart", _CONTROLLER),
-    "mariadb_neutron": ("neutron-api restarts", _CONTROLLER),
-    "rabbitmq_nova": ("Nova's services restart", _EVERYWHERE),
-    "rabbitmq_neutron": ("neutron-api restarts", _CONTROLLER),
-    "keystone_admin": ("admin-openrc and clouds.yaml are written anew", _CONTROLLER),
-    "keystone_demo": ("demo-openrc and clouds.yaml are written anew", _CONTROLLER),
-    "keystone_glance": ("glance-api restarts", _CONTROLLER),
-    "keystone_placement": ("placement-api restarts", _CONTROLLER),
-    "keystone_nova": ("Nova's services restart", _EVERYWHERE),
-    "keystone_neutron": ("neutron-api restarts", _CONTROLLER),
-    "metadata_proxy": ("Nova's services on the controller and the metadata agents on computes restart", _EVERYWHERE),
-    "horizon_secret_key": ("Horizon restarts and everybody logs in again", _CONTROLLER),
 }
 
 
@@ -188,14 +170,15 @@ def _changed(lab: Lab, existing: Existing, leaving: tuple[str, ...]) -> Iterator
     else:
         yield from _changed_software(lab, existing.software, staying)
     for name in _new_passwords(lab, existing):
-        what, where = USERS[name]
-        nodes = staying if where == _EVERYWHERE else staying[:1]
-        yield Change("change", f"password {name}", f"{what} ({where})", nodes)
+        secret = service_files.secrets()[name]
+        nodes = staying if secret.where == "every node" else staying[:1]
+        yield Change("change", f"password {name}", f"{secret.effect} ({secret.where})", nodes)
 
 
 def _new_passwords(lab: Lab, existing: Existing) -> list[str]:
     """The names of the passwords that are in force and that lab.yaml says otherwise."""
-    return [name for name in USERS if lab.secrets.get(name, "") not in ("", existing.passwords.get(name, ""))]
+    names = service_files.secrets()
+    return [name for name in names if lab.secrets.get(name, "") not in ("", existing.passwords.get(name, ""))]
 
 
 def _changed_software(lab: Lab, before: Mapping[str, Any], staying: tuple[str, ...]) -> Iterator[Change]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.errors import LabError
 from labctl.lifecycle.context import LabContext
 from labctl.remote.nodes import ask
@@ -25,7 +25,7 @@ def wait_for_all(context: LabContext, since: float | None) -> None:
     since is in seconds since the epoch, by the nodes' clock; None stands for now. Raises LabError with those that are
     missing after two minutes.
     """
-    _ask(context, group_vars.reporting(context.lab), since, "Not every service has reported since the restore")
+    _ask(context, services.reporting(context.lab), since, "Not every service has reported since the restore")
 
 
 def _ask(context: LabContext, services: Mapping[str, Sequence[str]], since: float | None, problem: str) -> None:

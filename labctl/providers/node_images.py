@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from labctl.ansible import group_vars, playbook
+from labctl.ansible import playbook, services
 from labctl.errors import LabError
 from labctl.files import cache_directory, write_private
 from labctl.lab.model import Group, Lab, Release
@@ -38,7 +38,7 @@ _CONNECTIONS = {"podman": "containers.podman.podman", "docker": "community.docke
 
 def reference(lab: Lab, group: Group) -> str:
     """The image of a group's nodes, such as localhost/novalab-compute:trixie-0123456789ab."""
-    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, group_vars.roles(lab, group))}"
+    return f"{REPOSITORY}-{_KINDS[group]}:{lab.release.suite}-{_key(lab.release, services.roles(lab, group))}"
 
 
 def bare_reference(release: Release) -> str:

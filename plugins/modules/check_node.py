@@ -104,71 +104,16 @@ import fnmatch
 import glob
 import socket
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.novalab.openstack.plugins.module_utils import service_database
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
+from ansible_collections.novalab.openstack.plugins.module_utils.systemd import Unit, full_name, parse, show
 
-PROPERTIES = "Id,LoadState,ActiveState,SubState,ExecMainStartTimestamp,NRestarts"
 POLL_SECONDS = 0.2
 LOG_LINES = 8
 SERVICES = "SELECT `binary`, host, created_at FROM services WHERE deleted = 0"
-
-
-@dataclass(frozen=True)
-class State:
-    """A unit as C(systemctl show) has it; C(since) is when its main process started, in seconds since the epoch."""
-
-    unit: str
-    load: str
-    active: str
-    sub: str
-    since: float
-    restarts: int
-
-    @property
-    def moving(self) -> bool:
-        """Whether waiting may help: it starts, or stops for a restart that nobody has waited for.
-
-        A unit between two attempts (auto-restart) has failed once already.
-        """
-        return self.active in ("activating", "reloading", "deactivating") and self.sub != "auto-restart"
-
-    def __str__(self) -> str:
-        if self.load == "not-found":
-            return "not installed"
-        again = f", started again {self.restarts} times" if self.restarts and self.active != "active" else ""
-        return f"{self.active} ({self.sub}){again}"
-
-
-def parse(output: str, units: list[str]) -> list[State]:
-    """The units of one C(systemctl show), which keeps the order asked for and separates them by an empty line."""
-    states = []
-    for unit, block in zip(units, output.strip().split("\n\n"), strict=True):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        started = values.get("ExecMainStartTimestamp", "")
-        since = 0.0
-        if started not in ("", "n/a"):
-            moment = datetime.datetime.strptime(started, "%a %Y-%m-%d %H:%M:%S.%f UTC")
-            since = moment.replace(tzinfo=datetime.UTC).timestamp()
-        states.append(
-            State(
-                unit=unit,
-                load=values.get("LoadState", ""),
-                active=values.get("ActiveState", ""),
-                sub=values.get("SubState", ""),
-                since=since,
-                restarts=int(values.get("NRestarts") or 0),
-            )
-        )
-    return states
-
-
-def full_name(unit: str) -> str:
-    """C(.service) is implied."""
-    return unit if "." in unit else f"{unit}.service"
 
 
 class Systemd:
@@ -183,21 +128,20 @@ class Systemd:
             self.module.fail_json(msg=f"'{' '.join(command)}' ended with status {code}: {(err or out).strip()}")
         return str(out)
 
-    def states(self, units: list[str]) -> list[State]:
-        return parse(
-            self.call("systemctl", "show", "--timestamp=us+utc", "-p", PROPERTIES, *map(full_name, units)), units
-        )
+    def states(self, units: list[str]) -> list[Unit]:
+        found: list[Unit] = parse(self.call(*show(units)), units)
+        return found
 
-    def settled(self, units: list[str], timeout: int) -> list[State]:
+    def settled(self, units: list[str], timeout: int) -> list[Unit]:
         """The units when none is about to start or stop any more, or when the time is up.
 
         A unit that fails and is started again meanwhile is not waited for: that can go on for ever.
         """
         end = time.monotonic() + timeout
-        first = {state.unit: state.restarts for state in self.states(units)}
+        first = {state.name: state.restarts for state in self.states(units)}
         while True:
             states = self.states(units)
-            waiting = [state for state in states if state.moving and state.restarts == first[state.unit]]
+            waiting = [state for state in states if state.moving and state.restarts == first[state.name]]
             if not waiting or time.monotonic() > end:
                 return states
             time.sleep(POLL_SECONDS)
@@ -220,20 +164,20 @@ class Systemd:
         return tuple(lines)
 
 
-def check_units(systemd: Systemd, node: str, states: list[State]) -> list[Check]:
+def check_units(systemd: Systemd, node: str, states: list[Unit]) -> list[Check]:
     """One check for all units when all run, else one for each that does not."""
-    names = listed(state.unit for state in states)
+    names = listed(state.name for state in states)
     stopped = [state for state in states if state.active != "active"]
     if not stopped:
         return [Check("units", node, f"{names} running", "all running", ok=True)]
     return [
         Check(
-            f"unit {state.unit}",
+            f"unit {state.name}",
             node,
             "running",
             str(state),
             ok=False,
-            detail=systemd.evidence(state.unit),
+            detail=systemd.evidence(state.name),
             remedy="'labctl up' (or ansible-playbook -i hosts.ini site.yaml) starts what is stopped or has failed",
         )
         for state in stopped
@@ -337,9 +281,9 @@ def main() -> None:
     if parameters["reference"] is not None:
         checks.append(check_clock(node, arrived, parameters["reference"], parameters["skew_limit"]))
     services = [
-        {"binary": state.unit, "host": node, "since": state.since}
+        {"binary": state.name, "host": node, "since": state.started}
         for state in states
-        if state.unit in parameters["services"]
+        if state.name in parameters["services"]
     ]
     module.exit_json(**result(checks, services=services, registered=registered(parameters["nova_config"])))
 

@@ -94,7 +94,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.novalab.openstack.plugins.module_utils import cloud_objects, service_database
+from ansible_collections.novalab.openstack.plugins.module_utils import cloud_objects, service_database, systemd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -158,9 +158,9 @@ def files(patterns: Iterable[str]) -> dict[str, Facts]:
 
 def units(output: str) -> dict[str, Facts]:
     """The units of C(systemctl show) that are enabled or run; those that wait for an occasion are not of interest."""
-    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n"))
     return {
-        block["Id"]: {"state": block["ActiveState"], "enabled": block["UnitFileState"]} for block in blocks if block
+        block["Id"]: {"state": block["ActiveState"], "enabled": block["UnitFileState"]}
+        for block in systemd.blocks(output)
     }
 
 

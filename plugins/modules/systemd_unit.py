@@ -138,68 +138,19 @@ journal:
 """
 
 import contextlib
-import datetime
 import os
 import socket
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.novalab.openstack.plugins.module_utils.systemd import Unit, full_name, parse, show
 
-PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStartTimestamp,ActiveEnterTimestamp,NeedDaemonReload"
-)
 # All units here have a file of systemd's own. The init scripts that Debian's packages have beside it would be enabled
 # too, by update-rc.d, which has systemd read all units anew after each of its two calls (systemd, ENVIRONMENT.md).
 ENVIRONMENT = {"LC_ALL": "C", "SYSTEMCTL_SKIP_SYSV": "1"}
 POLL_SECONDS = 0.1
 LOG_LINES = 20
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What systemd says of one unit (C(systemctl show))."""
-
-    name: str
-    load: str
-    active: str
-    sub: str
-    file_state: str
-    started_at: float
-    stale_definition: bool
-
-    @property
-    def running(self) -> bool:
-        return self.active in ("active", "reloading") or (self.active == "activating" and self.sub != "auto-restart")
-
-
-def timestamp(text: str) -> float:
-    """Seconds since the epoch from systemctl's C(Tue 2026-11-24 14:12:43.123456 UTC); 0.0 if there is none."""
-    if not text or text == "n/a":
-        return 0.0
-    parsed = datetime.datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC")
-    return parsed.replace(tzinfo=datetime.UTC).timestamp()
-
-
-def parse_units(output: str, names: list[str]) -> list[Unit]:
-    """The units of one C(systemctl show) call, which separates them by an empty line and keeps the order asked for."""
-    units = []
-    for name, block in zip(names, output.strip().split("\n\n"), strict=True):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        units.append(
-            Unit(
-                name=name,
-                load=values.get("LoadState", ""),
-                active=values.get("ActiveState", ""),
-                sub=values.get("SubState", ""),
-                file_state=values.get("UnitFileState", ""),
-                # A socket has no main process.
-                started_at=timestamp(values.get("ExecMainStartTimestamp") or values.get("ActiveEnterTimestamp", "")),
-                stale_definition=values.get("NeedDaemonReload") == "yes",
-            )
-        )
-    return units
 
 
 def newest(paths: list[str]) -> tuple[str, float]:
@@ -220,7 +171,7 @@ def restart_reason(unit: Unit, config: list[str], forced: bool) -> str:
     if forced:
         return "asked for"
     file, changed = newest(config)
-    if unit.started_at and changed > unit.started_at:
+    if unit.started and changed > unit.started:
         return f"{file} is newer than its process"
     return ""
 
@@ -250,10 +201,11 @@ class Systemd:
         return str(out)
 
     def units(self, names: list[str]) -> list[Unit]:
-        return parse_units(self.call("show", "--timestamp=us+utc", "-p", PROPERTIES, *map(service, names)), names)
+        found: list[Unit] = parse(self.call(*show(names)[1:]), names)
+        return found
 
     def journal(self, names: list[str]) -> list[str]:
-        arguments = [item for name in names for item in ("-u", service(name))]
+        arguments = [item for name in names for item in ("-u", full_name(name))]
         out = self.module.run_command(
             ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(LOG_LINES), *arguments]
         )[1]
@@ -275,10 +227,6 @@ def logs_of(names: list[str], every: list[str], paths: list[str]) -> list[str]:
     """The log files of some of the units: without those that are named after another one."""
     others = set(every) - set(names)
     return [path for path in paths if os.path.basename(path).partition(".")[0] not in others]
-
-
-def service(name: str) -> str:
-    return name if "." in name else f"{name}.service"
 
 
 def is_ready(systemd: Systemd, names: list[str], listen: list[str]) -> bool:
@@ -315,7 +263,7 @@ def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
             msg=f"no such unit: {', '.join(missing)}. Expected: the packages that bring them are installed."
         )
     masked = [unit.name for unit in units if unit.load == "masked"]
-    enable = [unit.name for unit in units if unit.file_state in ("disabled", "masked", "masked-runtime", "")]
+    enable = [unit.name for unit in units if unit.enabled in ("disabled", "masked", "masked-runtime", "")]
     reasons = {
         unit.name: restart_reason(unit, module.params["config"], module.params["restart"] or bool(removed))
         for unit in units
@@ -334,20 +282,20 @@ def ensure_started(module: AnsibleModule, systemd: Systemd) -> dict[str, Any]:
     if module.check_mode:
         return result
     if masked:
-        systemd.call("unmask", *map(service, masked))
+        systemd.call("unmask", *map(full_name, masked))
     if enable:
-        systemd.call("enable", "--quiet", *map(service, enable))
+        systemd.call("enable", "--quiet", *map(full_name, enable))
     elif any(unit.stale_definition for unit in units):
         systemd.call("daemon-reload")
     block = [] if module.params["wait"] else ["--no-block"]
     failed = [unit.name for unit in units if unit.active == "failed"]
     if failed:
         # They may have used up their start limit.
-        systemd.call("reset-failed", *map(service, failed))
+        systemd.call("reset-failed", *map(full_name, failed))
     if started:
-        systemd.call("start", *block, *map(service, started))
+        systemd.call("start", *block, *map(full_name, started))
     if restarted:
-        systemd.call("restart", *block, *map(service, restarted))
+        systemd.call("restart", *block, *map(full_name, restarted))
     listen = module.params["listen"]
     if module.params["wait"]:
         wait_ready(systemd, names, listen, module.params["timeout"])
@@ -369,8 +317,8 @@ def remove(module: AnsibleModule, systemd: Systemd, names: list[str]) -> list[st
         if unit.load != "not-found" and (unit.running or unit.load != "masked")
     ]
     if removed and not module.check_mode:
-        systemd.call("disable", "--quiet", "--no-reload", "--now", *map(service, removed))
-        systemd.call("mask", "--quiet", *map(service, removed))
+        systemd.call("disable", "--quiet", "--no-reload", "--now", *map(full_name, removed))
+        systemd.call("mask", "--quiet", *map(full_name, removed))
     return removed
 
 

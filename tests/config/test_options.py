@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import LabError
-from labctl.lab import secrets
+from labctl.lab import service_files
 from labctl.lab.paths import LabPaths
 from labctl.providers import engine
 
@@ -120,7 +120,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             containers[kind] = found.run(
                 *("run", "--detach", "--rm", "--hostname", kind, image.split()[-1], "sleep", str(SECONDS))
             ).strip()
-        (folder / "secrets.json").write_text(json.dumps(dict.fromkeys(secrets.NAMES, HARD)), encoding="utf-8")
+        (folder / "secrets.json").write_text(json.dumps(dict.fromkeys(service_files.secrets(), HARD)), encoding="utf-8")
         (folder / "hosts.ini").write_text(inventory(found, paths, containers), encoding="utf-8")
         command(
             *(SCRIPTS / "ansible-playbook", "-i", folder / "hosts.ini", "--tags", "configure", CHECKOUT / "site.yaml"),

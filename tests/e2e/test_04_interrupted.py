@@ -2,7 +2,7 @@
 
 import pytest
 
-from labctl.lab.secrets import NAMES
+from labctl.lab.service_files import secrets
 from tests.e2e.lab import FOUR_ROWS, LiveLab
 
 HARD = "p@:/#%?$'\" x"
@@ -12,7 +12,7 @@ def test_destroy(lab: LiveLab) -> None:
     lab.labctl("destroy")
     left = {path.name for path in lab.directory.iterdir()}
     assert left == {"lab.yaml", ".labctl"}
-    lab.describe(**lab.description, secrets=dict.fromkeys(NAMES, HARD))
+    lab.describe(**lab.description, secrets=dict.fromkeys(secrets(), HARD))
 
 
 @pytest.mark.parametrize(

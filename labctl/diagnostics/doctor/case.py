@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labctl.ansible import services
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from labctl.diagnostics.doctor.host_facts import HostFacts
     from labctl.lab.model import Lab
+    from labctl.lab.service_files import Unit
 
 Facts = dict[str, Any]  # what a program on a node has printed
-# The units of each service, by the user that it runs as: what their names begin with.
-UNITS = {"nova": "nova-", "keystone": "keystone", "glance": "glance-", "placement": "placement-", "neutron": "neutron-"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,23 @@ class Case:
             if node.name in self.nodes:
                 yield node.name, self.nodes[node.name]
 
+    def units(self, node: str) -> dict[str, Unit]:
+        """The units that must run on a node, as their roles describe them."""
+        return services.unit_facts(self.lab, self.lab.node(node))
+
+    def user_of(self, node: str, unit: str) -> str:
+        """The user whose settings a unit reads; empty for units that are not of OpenStack."""
+        units = self.units(node)
+        return units[unit].user if unit in units else ""
+
+    def needed(self, node: str, unit: str) -> tuple[str, ...]:
+        """The subjects of what a unit does not work without: its settings, and units here or on the controller."""
+        units = self.units(node)
+        if unit not in units:
+            return ()
+        places = ((node if need in units else self.controller, need) for need in units[unit].needs)
+        return (settings_subject(node, units[unit].user), *(unit_subject(*place) for place in places))
+
     def active(self, node: str, unit: str) -> bool:
         """Whether a unit runs on a node that answers."""
         facts = self.nodes.get(node, {}).get("units", {}).get(unit)
@@ -87,8 +105,3 @@ def controller_units(case: Case, *units: str) -> tuple[str, ...]:
 def settings_subject(node: str, user: str) -> str:
     """The subject of findings about the settings of a service, which is named by its user."""
     return f"settings of {user} on {node}"
-
-
-def user_of(unit: str) -> str:
-    """The user whose settings a unit reads; empty for units that are not of OpenStack."""
-    return next((user for user, start in UNITS.items() if unit.startswith(start)), "")

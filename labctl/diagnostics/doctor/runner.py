@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from labctl.ansible import group_vars
+from labctl.ansible import services as lab_services
 from labctl.diagnostics.doctor import host_facts, program
 from labctl.diagnostics.doctor.case import Case
 from labctl.diagnostics.doctor.checks import cloud, files, host, nodes, services
@@ -25,7 +25,7 @@ from labctl.remote import ssh as remote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from labctl.lab.model import Lab
+    from labctl.lab.model import Lab, Node
     from labctl.lab.paths import LabPaths
     from labctl.lifecycle.context import LabContext
 
@@ -87,11 +87,10 @@ def gather(context: LabContext, tell: Callable[[str], None]) -> Case:
             for node in lab.nodes
             if states.get(node.name) == "running" and node.name in known
         }
-        units = expected_units(lab)
         if hosts:
             tell(f"asking {', '.join(hosts)}")
         before = time.time()
-        asked = pool.map(lambda name: _ask(lab, name, hosts[name], units[name]), hosts)
+        asked = pool.map(lambda name: _ask(lab, name, hosts[name]), hosts)
         answers = dict(zip(hosts, asked, strict=True))
         after = time.time()
         facts = {name: json.loads(answer.output) for name, answer in answers.items() if answer.ok}
@@ -107,15 +106,9 @@ def gather(context: LabContext, tell: Callable[[str], None]) -> Case:
         )
 
 
-def _ask(lab: Lab, name: str, ssh: access.SshHost, units: tuple[str, ...]) -> remote.Answer:
+def _ask(lab: Lab, name: str, ssh: access.SshHost) -> remote.Answer:
     """The facts of one node, as it prints them."""
-    question = {
-        "node": name,
-        "nodes": {node.name: str(node.address) for node in lab.nodes},
-        "units": list(units),
-        "compute": lab.node(name).group == "compute_nodes",
-    }
-    answer = remote.run({name: ssh}, program.program(question), timeout=_NODE_SECONDS)[name]
+    answer = remote.run({name: ssh}, program.program(question(lab, lab.node(name))), timeout=_NODE_SECONDS)[name]
     if answer.ok:
         try:
             json.loads(answer.output)
@@ -124,9 +117,15 @@ def _ask(lab: Lab, name: str, ssh: access.SshHost, units: tuple[str, ...]) -> re
     return answer
 
 
-def expected_units(lab: Lab) -> dict[str, tuple[str, ...]]:
-    """The units that must run on each node."""
-    return {node.name: tuple(group_vars.units(lab, node)) for node in lab.nodes}
+def question(lab: Lab, node: Node) -> dict[str, Any]:
+    """What a node is asked: about its services, the other nodes, and the APIs of the lab."""
+    return {
+        "node": node.name,
+        "nodes": {other.name: str(other.address) for other in lab.nodes},
+        "compute": node.group == "compute_nodes",
+        "services": [role.model_dump() for role in lab_services.of(lab, node)],
+        "apis": [entry.model_dump(include={"type", "probe"}) for entry in lab_services.catalog(lab)],
+    }
 
 
 def _engine_problem(context: LabContext) -> str:

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.novalab.openstack.plugins.module_utils import systemd
+
 CGROUPS = Path("/sys/fs/cgroup")
-PROPERTIES = (
-    "LoadState,ActiveState,SubState,Result,StateChangeTimestamp,ActiveEnterTimestamp,ActiveExitTimestamp,NRestarts"
-)
 CELLS = (
     "SELECT c.name, c.uuid, c.disabled, (SELECT GROUP_CONCAT(h.host ORDER BY h.host) FROM host_mappings h"
     " WHERE h.cell_id = c.id) FROM cell_mappings c ORDER BY c.name"
@@ -34,35 +33,23 @@ def said(*command: str) -> str | None:
 
 
 def units(names: list[str]) -> list[dict[str, Any]]:
-    """The state of each unit that is asked for, and of all others that have failed.
-
-    since is in seconds since the epoch. A unit that is started again and again is not there since its last attempt: for
-    what is not active it is when the unit was last active, as far as it ever was.
-    """
-    wanted = [name if "." in name else f"{name}.service" for name in names]
+    """The state of each unit that is asked for, and of all others that have failed. since may be null."""
+    wanted = [systemd.full_name(name) for name in names]
     failed = said("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--state=failed") or ""
     wanted += [line.split()[0] for line in failed.splitlines() if line.split() and line.split()[0] not in wanted]
-    if not wanted:
-        return []
-    output = said("systemctl", "show", "--timestamp=unix", "-p", PROPERTIES, *wanted) or ""
-    found = []
-    for name, block in zip(wanted, output.strip().split("\n\n"), strict=False):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        entered = "ActiveEnterTimestamp" if values.get("ActiveState") == "active" else "ActiveExitTimestamp"
-        stamps = (values.get(key, "").removeprefix("@") for key in (entered, "StateChangeTimestamp"))
-        since = next((int(stamp) for stamp in stamps if stamp.isdigit() and int(stamp)), None)
-        found.append(
-            {
-                "unit": name.removesuffix(".service"),
-                "load": values.get("LoadState"),
-                "active": values.get("ActiveState"),
-                "sub": values.get("SubState"),
-                "result": values.get("Result"),
-                "since": since,
-                "restarts": int(values.get("NRestarts") or 0),
-            }
-        )
-    return found
+    output = said(*systemd.show(wanted)) if wanted else None
+    return [
+        {
+            "unit": unit.name.removesuffix(".service"),
+            "load": unit.load,
+            "active": unit.active,
+            "sub": unit.sub,
+            "result": unit.result,
+            "since": unit.since or None,
+            "restarts": unit.restarts,
+        }
+        for unit in (systemd.parse(output, wanted) if output else ())
+    ]
 
 
 def numbers(path: Path) -> dict[str, int]:

@@ -10,43 +10,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.novalab.openstack.plugins.module_utils.systemd import Unit
 from ansible_collections.novalab.openstack.plugins.modules import check_node
-from ansible_collections.novalab.openstack.plugins.modules.check_node import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SHOW = """\
-NRestarts=0
-ExecMainStartTimestamp=Tue 2026-11-24 14:12:43.500000 UTC
-Id=libvirtd.service
-LoadState=loaded
-ActiveState=active
-SubState=running
-
-NRestarts=7
-ExecMainStartTimestamp=
-Id=nova-compute.service
-LoadState=loaded
-ActiveState=activating
-SubState=auto-restart
-
-Id=none.service
-LoadState=not-found
-ActiveState=inactive
-SubState=dead
-"""
-RUNNING = State("libvirtd", "loaded", "active", "running", 1795529563.5, 0)
-FAILING = State("nova-compute", "loaded", "activating", "auto-restart", 0.0, 7)
-MISSING = State("none", "not-found", "inactive", "dead", 0.0, 0)
-
-
-@pytest.mark.usefixtures("elsewhere")
-def test_units_of_systemctl_show() -> None:
-    assert check_node.parse(SHOW, ["libvirtd", "nova-compute", "none"]) == [RUNNING, FAILING, MISSING]
-    with pytest.raises(ValueError, match="zip"):
-        check_node.parse(SHOW, ["libvirtd"])
+RUNNING = Unit("libvirtd", "loaded", "active", "running", started=1795529563.5)
+FAILING = Unit("nova-compute", "loaded", "activating", "auto-restart", restarts=7)
+MISSING = Unit("none", "not-found", "inactive", "dead")
 
 
 def test_all_units_run() -> None:
@@ -64,14 +37,14 @@ def test_each_unit_that_does_not_run_is_told_with_evidence() -> None:
     assert checks[0].detail == ("journal: nova-compute says why",)
 
 
-def settled(monkeypatch: pytest.MonkeyPatch, answers: list[State], timeout: int) -> State:
+def settled(monkeypatch: pytest.MonkeyPatch, answers: list[Unit], timeout: int) -> Unit:
     """The state in which a unit was left that gives one answer after the other, and the last one for ever."""
     monkeypatch.setattr(check_node, "POLL_SECONDS", 0)
     systemd = check_node.Systemd(None)
     left = list(answers)
     monkeypatch.setattr(systemd, "states", lambda _: [left.pop(0) if len(left) > 1 else left[0]])
-    (state,) = systemd.settled([answers[0].unit], timeout)
-    assert isinstance(state, State)
+    (state,) = systemd.settled([answers[0].name], timeout)
+    assert isinstance(state, Unit)
     return state
 
 
@@ -90,13 +63,14 @@ def settled(monkeypatch: pytest.MonkeyPatch, answers: list[State], timeout: int)
 )
 def test_settled(monkeypatch: pytest.MonkeyPatch, answers: list[tuple[str, str, int]], last: int) -> None:
     states = [
-        State("nova-api", "loaded", active, sub, float(i), again) for i, (active, sub, again) in enumerate(answers)
+        Unit("nova-api", "loaded", active, sub, restarts=again, started=float(i))
+        for i, (active, sub, again) in enumerate(answers)
     ]
     assert settled(monkeypatch, states, timeout=5) == states[last]
 
 
 def test_settled_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    starting = State("nova-api", "loaded", "activating", "start", 0.0, 0)
+    starting = Unit("nova-api", "loaded", "activating", "start")
     assert settled(monkeypatch, [starting], timeout=0) == starting
 
 

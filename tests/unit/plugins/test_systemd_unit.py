@@ -10,73 +10,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.novalab.openstack.plugins.module_utils.systemd import Unit
 from ansible_collections.novalab.openstack.plugins.modules import systemd_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOMENT = 1795529563.123456
-SHOW = """\
-ExecMainStartTimestamp=Tue 2026-11-24 14:12:43.123456 UTC
-Id=nova-api.service
-LoadState=loaded
-ActiveState=active
-SubState=running
-UnitFileState=enabled
-ActiveEnterTimestamp=Tue 2026-11-24 14:12:44.000000 UTC
-NeedDaemonReload=yes
 
-Id=libvirtd.socket
-LoadState=loaded
-ActiveState=active
-SubState=listening
-UnitFileState=disabled
-ActiveEnterTimestamp=Tue 2026-11-24 14:12:43.123456 UTC
-NeedDaemonReload=no
-
-ExecMainStartTimestamp=n/a
-Id=none.service
-LoadState=not-found
-ActiveState=inactive
-SubState=dead
-UnitFileState=
-ActiveEnterTimestamp=n/a
-NeedDaemonReload=no
-"""
-NAMES = ["nova-api", "libvirtd.socket", "none"]
-
-
-def a_unit(active: str = "active", sub: str = "running", started_at: float = 100.0) -> systemd_unit.Unit:
-    return systemd_unit.Unit("nova-api", "loaded", active, sub, "enabled", started_at, stale_definition=False)
-
-
-@pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("Tue 2026-11-24 14:12:43.123456 UTC", MOMENT),
-        ("Thu 1970-01-01 00:00:01.500000 UTC", 1.5),
-        ("n/a", 0.0),
-        ("", 0.0),
-    ],
-)
-def test_timestamp(text: str, seconds: float) -> None:
-    assert systemd_unit.timestamp(text) == pytest.approx(seconds, abs=1e-6)
-
-
-def test_units_of_systemctl_show() -> None:
-    assert systemd_unit.parse_units(SHOW, NAMES) == [
-        systemd_unit.Unit("nova-api", "loaded", "active", "running", "enabled", MOMENT, stale_definition=True),
-        systemd_unit.Unit(
-            "libvirtd.socket", "loaded", "active", "listening", "disabled", MOMENT, stale_definition=False
-        ),
-        systemd_unit.Unit("none", "not-found", "inactive", "dead", "", 0.0, stale_definition=False),
-    ]
-
-
-def test_an_answer_for_other_units_is_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        systemd_unit.parse_units(SHOW, NAMES[:2])
+def a_unit(active: str = "active", sub: str = "running", started_at: float = 100.0) -> Unit:
+    return Unit("nova-api", "loaded", active, sub, enabled="enabled", started=started_at)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +119,9 @@ def module(*, check: bool = False, **parameters: object) -> SimpleNamespace:
 
 
 RUNNING = a_unit()
-STOPPED = systemd_unit.Unit("nova-api", "loaded", "inactive", "dead", "enabled", 0.0, stale_definition=False)
-MASKED = systemd_unit.Unit("epmd", "masked", "inactive", "dead", "masked", 0.0, stale_definition=False)
-PORT_MAPPER = systemd_unit.Unit("epmd", "loaded", "active", "running", "enabled", 50.0, stale_definition=False)
+STOPPED = Unit("nova-api", "loaded", "inactive", "dead", enabled="enabled", started=0.0)
+MASKED = Unit("epmd", "masked", "inactive", "dead", enabled="masked", started=0.0)
+PORT_MAPPER = Unit("epmd", "loaded", "active", "running", enabled="enabled", started=50.0)
 
 
 def test_what_is_unwanted_goes_first_and_running_units_are_restarted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labctl.ansible import services
 from labctl.diagnostics.doctor.case import Case, controller_units, node_subject, settings_subject, unit_subject
 from labctl.diagnostics.doctor.finding import Finding, Severity, check
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 _CELLS = ["cell0", "cell1"]
 _DOWN = 60  # seconds without a report, Nova's service_down_time
 _ON_CONTROLLER = "labctl ssh controller -- sudo nova-manage cell_v2"
-_REPORTING = ("nova-conductor", "nova-scheduler")
 
 
 @check("cells", "cell0 and cell1 are there, once each, enabled, as templates")
@@ -94,8 +94,7 @@ def service(case: Case) -> Iterator[Finding]:
     rows = case.cloud.get("services")
     if rows is None:
         return
-    expected = {(node.name, "nova-compute") for node in case.lab.computes}
-    expected |= {(case.controller, binary) for binary in _REPORTING}
+    expected = {(host, binary) for host, binaries in services.reporting(case.lab).items() for binary in binaries}
     for row in rows:
         host, binary = row["host"], row["binary"]
         if (host, binary) not in expected:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labctl.ansible import services
 from labctl.diagnostics.doctor.case import Case, Facts, settings_subject
 from labctl.diagnostics.doctor.finding import Finding, Severity, check
+from labctl.lab.service_files import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +15,15 @@ if TYPE_CHECKING:
 _OTHERS = 0o007
 
 
-def _seen(file: Facts) -> str:
-    return f"{file['path']} is {file['mode']:04o} {file['owner']}:{file['group']}"
+def _seen(file: Facts, expected: ConfigFile) -> str:
+    seen = f"{file['path']} is {file['mode']:04o} {file['owner']}:{file['group']}"
+    return f"{seen}; expected {expected.mode} {expected.owner}:{expected.group}"
+
+
+def _expected(case: Case, node: str, file: Facts) -> ConfigFile:
+    """How a file should be; one that no role describes is for its service alone."""
+    known = {file.path: file for role in services.of(case.lab, case.lab.node(node)) for file in role.files}
+    return known.get(file["path"]) or ConfigFile(path=file["path"], group=file["user"], mode="0640")
 
 
 @check("file-open", "no file with secrets is open to everybody")
@@ -26,7 +35,7 @@ def file_open(case: Case) -> Iterator[Finding]:
                 yield Finding(
                     name,
                     f"every user on {name} can get at the secrets in {file['path']}",
-                    (f"{_seen(file)}; expected 0640 root:{file['user']}",),
+                    (_seen(file, _expected(case, name, file)),),
                     f"labctl ssh {name} -- sudo chmod o= {file['path']}, or labctl up",
                     Severity.WARNING,
                 )
@@ -38,12 +47,13 @@ def file_unreadable(case: Case) -> Iterator[Finding]:
     for name, facts in case.nodes.items():
         for file in facts["files"]:
             if not file["readable"]:
+                expected = _expected(case, name, file)
                 yield Finding(
                     name,
                     f"the user {file['user']} cannot read {file['path']} on {name}",
-                    (f"{_seen(file)}; expected 0640 root:{file['user']}",),
-                    f"labctl ssh {name} -- 'sudo chown root:{file['user']} {file['path']}; "
-                    f"sudo chmod 0640 {file['path']}', or labctl up",
+                    (_seen(file, _expected(case, name, file)),),
+                    f"labctl ssh {name} -- 'sudo chown {expected.owner}:{expected.group} {file['path']}; "
+                    f"sudo chmod {expected.mode} {file['path']}', or labctl up",
                     subject=settings_subject(name, file["user"]),
                 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from labctl.diagnostics.doctor.case import Case, Facts, node_subject, settings_subject, unit_subject, user_of
+from labctl.diagnostics.doctor.case import Case, Facts, node_subject, unit_subject
 from labctl.diagnostics.doctor.finding import Finding, Severity, check
 from labctl.providers.node_state import NodeState
 
@@ -93,7 +93,7 @@ def unit_down(case: Case) -> Iterator[Finding]:
                 ),
                 _unit_remedy(name, unit, state),
                 subject=unit_subject(name, unit),
-                because=_needed(case, name, unit),
+                because=(*case.needed(name, unit), *((f"compute_id of {name}",) if unit == "nova-compute" else ())),
             )
 
 
@@ -120,18 +120,6 @@ def _unit_remedy(name: str, unit: str, state: Facts) -> str:
     if state["active"] == "failed" or state["sub"] == "auto-restart":
         return f"mend what the lines above tell of, then: labctl ssh {name} -- sudo systemctl restart {unit}"
     return f"labctl ssh {name} -- sudo systemctl start {unit}"
-
-
-def _needed(case: Case, name: str, unit: str) -> tuple[str, ...]:
-    """What a unit of OpenStack ends without: files that it cannot read, and MariaDB and RabbitMQ on the controller."""
-    if unit in ("mariadb", "rabbitmq-server", "memcached"):
-        return ()
-    own = [settings_subject(name, user_of(unit))]
-    if name == case.controller and unit != "nova-novncproxy":
-        own += [unit_subject(name, "mariadb"), unit_subject(name, "rabbitmq-server")]
-    if unit == "nova-compute":
-        own += [unit_subject(name, "libvirtd"), f"compute_id of {name}"]
-    return tuple(own)
 
 
 @check("unit-boot", "every unit that runs comes back after a reboot")
@@ -181,7 +169,7 @@ def unit_outdated(case: Case) -> Iterator[Finding]:
             old = [
                 unit
                 for unit, state in facts["units"].items()
-                if user_of(unit) == file["user"]
+                if case.user_of(name, unit) == file["user"]
                 and state["active"] == "active"
                 and 0 < state["since"] < file["changed"]
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from typing import TYPE_CHECKING
 
+from labctl.ansible import services
 from labctl.diagnostics.doctor.case import (
     Case,
     Facts,
@@ -12,36 +13,13 @@ from labctl.diagnostics.doctor.case import (
     node_subject,
     settings_subject,
     unit_subject,
-    user_of,
 )
 from labctl.diagnostics.doctor.finding import Finding, Severity, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What each unit of the controller listens on, as the roles have it.
-_PORTS = {
-    "mariadb": 3306,
-    "rabbitmq-server": 5672,
-    "memcached": 11211,
-    "keystone": 5000,
-    "glance-api": 9292,
-    "placement-api": 8778,
-    "nova-api": 8774,
-    "nova-api-metadata": 8775,
-    "neutron-api": 9696,
-    "nova-novncproxy": 6080,
-    "ovn-ovsdb-server-nb": 6641,
-    "ovn-ovsdb-server-sb": 6642,
-}
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 (what ss prints)
-_API_UNITS = {
-    "identity": "keystone",
-    "image": "glance-api",
-    "placement": "placement-api",
-    "compute": "nova-api",
-    "network": "neutron-api",
-}
 _STARTING = 30.0  # seconds that a unit has to open its port
 _CHARSETS = ("utf8mb3", "utf8mb4", "utf8")
 _NEARLY = 0.85  # of the allowed connections
@@ -126,12 +104,12 @@ def _because(found: Finding, *subjects: str) -> Finding:
 @check("api", "every node reaches every API, and gets an answer")
 def api(case: Case) -> Iterator[Finding]:
     """Endpoints of the catalog that are missing, not reached, or broken."""
-    wanted = ["identity", "image", "placement", "compute", *(["network"] if case.lab.networking == "neutron" else [])]
+    units = {entry.type: entry.unit for entry in services.catalog(case.lab)}
     for name, facts in case.nodes.items():
         seen = facts["apis"] or {"endpoints": [], "missing": []}
         for endpoint in seen["endpoints"]:
             if endpoint["problem"]:
-                unit = _API_UNITS[endpoint["type"]]
+                unit = units[endpoint["type"]]
                 yield Finding(
                     name,
                     f"{name} gets no answer from the API {endpoint['type']}",
@@ -140,12 +118,13 @@ def api(case: Case) -> Iterator[Finding]:
                     "firewalls between",
                     subject=f"API {endpoint['type']} from {name}",
                     because=(
-                        *controller_units(case, unit, "mariadb", "memcached"),
+                        *controller_units(case, unit),
+                        *case.needed(case.controller, unit),
                         *((f"API {endpoint['type']} from {case.controller}",) if name != case.controller else ()),
                     ),
                 )
         for kind in seen["missing"]:
-            if kind in wanted and name == case.controller:
+            if kind in units and name == case.controller:
                 yield Finding(
                     name,
                     f"the catalog has no endpoint for {kind}",
@@ -212,25 +191,24 @@ def memcached(case: Case) -> Iterator[Finding]:
 @check("port", "every unit listens at its port")
 def port(case: Case) -> Iterator[Finding]:
     """Units that run and do not listen where others look for them."""
-    facts = case.nodes.get(case.controller)
-    address = case.controller_address
-    for unit, number in _PORTS.items() if facts else ():
-        if facts is None or not case.active(case.controller, unit):
-            continue
-        places = [f"{host}:{number}" for host in (address, *_EVERYWHERE)]
-        young = facts["time"] - facts["units"][unit]["since"] < _STARTING
-        if young or set(places) & set(facts["listening"] or ()):
-            continue
-        others = [place for place in facts["listening"] or () if place.rpartition(":")[2] == str(number)]
-        log = settings_subject(case.controller, user_of(unit))
-        yield Finding(
-            case.controller,
-            f"{unit} runs and does not listen at {address}:{number}",
-            (f"port {number} is open at {', '.join(others) or 'no address'}",),
-            f"look at its log, labctl ssh {case.controller} -- sudo journalctl -u {unit}; labctl up sets its address",
-            subject=unit_subject(case.controller, unit),
-            because=(log, *controller_units(case, *(() if unit == "mariadb" else ("mariadb",)))),
-        )
+    addresses = {node.name: str(node.address) for node in case.lab.nodes}
+    for name, facts in case.nodes.items():
+        for unit, described in case.units(name).items():
+            if described.port is None or not case.active(name, unit):
+                continue
+            places = {f"{host}:{described.port}" for host in (addresses[name], *_EVERYWHERE)}
+            young = facts["time"] - facts["units"][unit]["since"] < _STARTING
+            if young or places & set(facts["listening"] or ()):
+                continue
+            others = [place for place in facts["listening"] or () if place.rpartition(":")[2] == str(described.port)]
+            yield Finding(
+                name,
+                f"{unit} runs and does not listen at {addresses[name]}:{described.port}",
+                (f"port {described.port} is open at {', '.join(others) or 'no address'}",),
+                f"look at its log, labctl ssh {name} -- sudo journalctl -u {unit}; labctl up sets its address",
+                subject=unit_subject(name, unit),
+                because=(node_subject(name), *case.needed(name, unit)),
+            )
 
 
 @check("console", "the noVNC page that browsers are told of answers, and finds the screens")
@@ -360,12 +338,13 @@ def workers(case: Case) -> Iterator[Finding]:
     for name, facts in case.nodes.items():
         most = max(_WORKERS, facts["cpus"] + 2)
         for unit, state in facts["units"].items():
-            if user_of(unit) and state["processes"] > most:
+            user = case.user_of(name, unit)
+            if user and state["processes"] > most:
                 yield Finding(
                     name,
                     f"{unit} on {name} runs {state['processes']} processes",
                     (f"{state['processes']} processes on {facts['cpus']} processors; up to {most} pass",),
-                    f"set its workers in /etc/{user_of(unit)} or /etc/default/{unit}; labctl up sets ours, 1 for most",
+                    f"set its workers in /etc/{user} or /etc/default/{unit}; labctl up sets ours, 1 for most",
                     Severity.WARNING,
                 )
 

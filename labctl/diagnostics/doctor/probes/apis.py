@@ -9,31 +9,34 @@ from typing import Any
 
 from labctl.diagnostics.doctor.probes import logins
 
-_TYPES = ("identity", "image", "placement", "compute", "network")
-_NOVA = "/etc/nova/nova.conf"
 
+def gather(
+    identities: list[dict[str, Any]], node: str, wanted: list[dict[str, str]], *, compute: bool
+) -> dict[str, Any]:
+    """Each wanted endpoint of the catalog that Nova gets here, and on a compute Placement's answer to Nova's own user.
 
-def gather(identities: list[dict[str, Any]], node: str, *, compute: bool) -> dict[str, Any]:
-    """Each endpoint of the catalog that Nova gets here, and on a compute Placement's answer to Nova's own user."""
+    wanted has the type of each API, and the path by which it is tried.
+    """
     nova = [login for login in identities if login["service"] == "nova"]
     known = next((login for login in nova if login["kind"] == "ok"), None)
     if known is None:
         return {"endpoints": [], "missing": [], "placement": None}
     catalog = known["catalog"]
     with ThreadPoolExecutor() as pool:
-        asked = list(pool.map(_endpoint, [(kind, catalog[kind]) for kind in _TYPES if kind in catalog]))
+        present = [(api["type"], catalog[api["type"]], api["probe"]) for api in wanted if api["type"] in catalog]
+        asked = list(pool.map(_endpoint, present))
     # The user of [placement] may be another one than that of the other sections.
     own = next((login for login in nova if "placement" in login["sections"]), None)
     placement = _placement(own, node) if compute and own and own["kind"] == "ok" else None
-    return {"endpoints": asked, "missing": [kind for kind in _TYPES if kind not in catalog], "placement": placement}
+    missing = [api["type"] for api in wanted if api["type"] not in catalog]
+    return {"endpoints": asked, "missing": missing, "placement": placement}
 
 
-def _endpoint(item: tuple[str, str]) -> dict[str, Any]:
+def _endpoint(item: tuple[str, str, str]) -> dict[str, Any]:
     """Whether an endpoint answers, whatever it says: who asks without a token is refused, and that is an answer."""
-    kind, url = item
+    kind, url, path = item
     parts = urllib.parse.urlsplit(url)
-    root = f"{parts.scheme}://{parts.netloc}/"
-    answer = logins.ask(root)
+    answer = logins.ask(f"{parts.scheme}://{parts.netloc}{path}")
     status = answer.get("status", 200)
     bad = answer["kind"] == "unreachable" or status >= 500
     return {"type": kind, "url": url, "port": parts.port or 80, "problem": answer["error"] if bad else ""}
@@ -59,13 +62,12 @@ def _placement(login: dict[str, Any], node: str) -> dict[str, Any]:
     return result
 
 
-def memcached() -> list[dict[str, str]]:
+def memcached(services: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Every server of memcached that a service here is told to use, and why it does not answer."""
     found: dict[str, str] = {}
-    files = (_NOVA, "/etc/glance/glance-api.conf", "/etc/placement/placement.conf", "/etc/neutron/neutron.conf")
-    options = [(path, "keystone_authtoken", "memcached_servers") for path in files]
-    for path, section, name in (*options, ("/etc/keystone/keystone.conf", "cache", "memcache_servers")):
-        for server in logins.setting(path, section, name).split(","):
+    for cache in (role["cache"] for role in services if role["cache"]):
+        path = cache["file"]
+        for server in logins.setting(path, cache["section"], cache["option"]).split(","):
             if server.strip():
                 found.setdefault(server.strip(), path)
     result = []

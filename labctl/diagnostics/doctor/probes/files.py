@@ -12,58 +12,45 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-# Below which folder whose files are. The user reads them all.
-OWNERS = {
-    "/etc/nova": "nova",
-    "/etc/keystone": "keystone",
-    "/etc/glance": "glance",
-    "/etc/placement": "placement",
-    "/etc/neutron": "neutron",
-    "/etc/rabbitmq": "rabbitmq",
-}
 _KEYS = ("fernet-keys", "credential-keys")
 _SECRET = re.compile(
     r"^\s*\"?(?:password|connection|transport_url|metadata_proxy_shared_secret|password_hash)\"?\s*[=:]\s*(\S.*)$",
     re.MULTILINE,
 )
-# What the roles write in the format of oslo.config; database.cnf is the database client's.
-SETTINGS = (
-    *("nova.conf", "nova-compute.conf", "keystone.conf", "database.cnf", "glance-api.conf", "placement.conf"),
-    *("neutron.conf", "ml2_conf.ini", "neutron_ovn_metadata_agent.ini"),
-)
 _LARGEST = 1 << 20
 _SHORTEST_SECRET = 8
-_LOG_FOLDERS = (
-    "/var/log/nova",
-    "/var/log/keystone",
-    "/var/log/glance",
-    "/var/log/placement",
-    "/var/log/neutron",
-)
 
 
-def gather() -> dict[str, Any]:
-    """What is in the files, without any secret."""
+def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is in the files of services, without any secret."""
+    described = {file["path"]: file for role in services for file in role["files"]}
+    owners = {folder: user for role in services for folder, user in role["directories"].items()}
+    users = {path: user for folder, user in owners.items() for path in Path(folder).glob("**/*") if path.is_file()}
+    for name, file in described.items():  # beside them, what is for one user alone
+        if file["group"] != "root" and Path(name).is_file():
+            users.setdefault(Path(name), file["group"])
     files = []
     secrets: set[str] = set()
-    for folder, user in OWNERS.items():
-        for path in sorted(path for path in Path(folder).glob("**/*") if path.is_file()):
-            facts, found = look(path, user)
-            secrets |= found
-            if facts is not None:
-                files.append(facts)
-    return {"files": files, "exposed": _in_commands(secrets) + _in_logs(secrets)}
+    for path, user in sorted(users.items()):
+        facts, found = look(path, user, settings=described.get(str(path), {}).get("format") == "oslo")
+        secrets |= found
+        if facts is not None:
+            files.append(facts)
+    folders = sorted({str(Path(log).parent) for role in services for log in role["logs"]})
+    return {"files": files, "exposed": _in_commands(secrets) + _in_logs(secrets, folders)}
 
 
-def look(path: Path, user: str) -> tuple[dict[str, Any] | None, set[str]]:
-    """A file's owner, mode and flaws, and the secrets in it; None for a file with neither settings nor secrets."""
+def look(path: Path, user: str, *, settings: bool) -> tuple[dict[str, Any] | None, set[str]]:
+    """A file's owner, mode and flaws, and the secrets in it; None for a file with neither settings nor secrets.
+
+    settings says whether the file is one of oslo.config's.
+    """
     status = path.stat()
     if status.st_size > _LARGEST:
         return None, set()
     text = path.read_text(encoding="utf-8", errors="replace")
     secrets = _secrets(text)
     is_key = path.parent.name in _KEYS
-    settings = path.name in SETTINGS
     if not (secrets or is_key or settings):
         return None, set()
     return {
@@ -146,10 +133,10 @@ def _in_commands(secrets: set[str]) -> list[str]:
     return found
 
 
-def _in_logs(secrets: set[str]) -> list[str]:
+def _in_logs(secrets: set[str], folders: list[str]) -> list[str]:
     """Which logs hold a secret."""
     found = []
-    for folder in _LOG_FOLDERS:
+    for folder in folders:
         for path in sorted(Path(folder).glob("*.log")):
             with path.open(encoding="utf-8", errors="replace") as file:
                 number = next((n for n, line in enumerate(file, 1) if any(secret in line for secret in secrets)), None)

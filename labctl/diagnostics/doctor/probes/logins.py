@@ -15,18 +15,6 @@ from typing import Any
 from ansible_collections.novalab.openstack.plugins.module_utils import service_database
 
 TIMEOUT = 8.0  # seconds for each
-_NOVA, _KEYSTONE, _GLANCE = "/etc/nova/nova.conf", "/etc/keystone/keystone.conf", "/etc/glance/glance-api.conf"
-_PLACEMENT, _NEUTRON = "/etc/placement/placement.conf", "/etc/neutron/neutron.conf"
-_DATABASES = (
-    ("nova", _NOVA, "api_database"),
-    ("nova", _NOVA, "database"),
-    ("keystone", _KEYSTONE, "database"),
-    ("glance", _GLANCE, "database"),
-    ("placement", _PLACEMENT, "placement_database"),
-    ("neutron", _NEUTRON, "database"),
-)
-_QUEUES = (("nova", _NOVA), ("neutron", _NEUTRON))
-_IDENTITIES = (("nova", _NOVA), ("glance", _GLANCE), ("placement", _PLACEMENT), ("neutron", _NEUTRON))
 # After memcached has come back, each thread of Keystone fails once, at its old connection.
 _ATTEMPTS = 3
 _ACCESS_DENIED = (1044, 1045, 1698)  # MariaDB's error codes for who may not come in
@@ -35,12 +23,12 @@ _OK_STATUS = 400  # of HTTP, the first that is none
 Login = dict[str, Any]
 
 
-def gather() -> dict[str, Any]:
-    """Every login, each once."""
+def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
+    """Every login of services, each once."""
     with ThreadPoolExecutor() as pool:
-        databases = pool.map(_try_database, list(_databases()))
-        queues = pool.map(_try_queue, list(_queues()))
-        identities = pool.map(_try_identity, list(_identities()))
+        databases = pool.map(_try_database, list(_databases(services)))
+        queues = pool.map(_try_queue, list(_queues(services)))
+        identities = pool.map(_try_identity, list(_identities(services)))
         return {"database": [*databases], "queue": [*queues], "identity": [*identities]}
 
 
@@ -56,12 +44,14 @@ def setting(path: str, section: str, name: str) -> str:
     return ""
 
 
-def _databases() -> list[Login]:
+def _databases(services: list[dict[str, Any]]) -> list[Login]:
     found = []
-    for service, path, section in _DATABASES:
-        if url := setting(path, section, "connection"):
-            found.append({"service": service, "file": path, "section": section, "_url": url})
-    return [login for login in found if str(login["_url"]).startswith("mysql")]
+    for entry in (role["database"] for role in services if role["database"]):
+        for section in entry["sections"]:
+            url = setting(entry["file"], section, "connection")
+            if url.startswith("mysql"):
+                found.append({"service": entry["user"], "file": entry["file"], "section": section, "_url": url})
+    return found
 
 
 def _try_database(login: Login) -> Login:
@@ -82,11 +72,11 @@ def _try_database(login: Login) -> Login:
     return {**login, "kind": "ok", "error": ""}
 
 
-def _queues() -> list[Login]:
+def _queues(services: list[dict[str, Any]]) -> list[Login]:
     return [
-        {"service": service, "file": path, "section": "DEFAULT", "_url": url}
-        for service, path in _QUEUES
-        if (url := setting(path, "DEFAULT", "transport_url"))
+        {"service": entry["user"], "file": entry["file"], "section": "DEFAULT", "_url": url}
+        for entry in (role["queue"] for role in services if role["queue"])
+        if (url := setting(entry["file"], "DEFAULT", "transport_url"))
     ]
 
 
@@ -125,10 +115,11 @@ def _try_queue(login: Login) -> Login:
     return {**login, "kind": "ok", "error": ""}
 
 
-def _identities() -> list[Login]:
+def _identities(services: list[dict[str, Any]]) -> list[Login]:
     """Every section with a user of Keystone; the same user is tried once, for all its sections."""
     found: dict[tuple[str, ...], Login] = {}
-    for service, path in _IDENTITIES:
+    for entry in (role["identity"] for role in services if role["identity"]):
+        service, path = entry["user"], entry["file"]
         parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
         with contextlib.suppress(configparser.Error, UnicodeDecodeError):
             parser.read(path, encoding="utf-8")

@@ -13,21 +13,18 @@ from typing import Any
 
 from labctl.diagnostics.doctor.probes.units import run
 
-_PLACES = (
-    *("/", "/tmp", "/var/log", "/var/lib/mysql", "/var/lib/rabbitmq", "/var/lib/glance", "/var/lib/glance/images"),  # noqa: S108
-    *("/var/lib/nova", "/var/lib/nova/instances", "/run"),
-)
+_PLACES = ("/", "/tmp", "/var/log", "/run")  # noqa: S108 (only looked at)
 _HOST_KEYS = Path("/etc/ssh")
 
 
-def gather(nodes: dict[str, str]) -> dict[str, Any]:
-    """The node as such; nodes has the lab's addresses by name."""
+def gather(nodes: dict[str, str], data: list[str]) -> dict[str, Any]:
+    """The node as such; nodes has the lab's addresses by name, data the folders in which services keep theirs."""
     return {
         "hostname": socket.gethostname(),
         "time": time.time(),
         "names": {name: addresses(name) for name in nodes},
         "hosts_lines": _hosts_lines(set(nodes)),
-        "disks": disks(),
+        "disks": disks([*_PLACES, *data]),
         "memory": memory(Path("/proc/meminfo").read_text(encoding="ascii")),
         "cpus": os.cpu_count() or 1,
         "identity": identity(),
@@ -48,10 +45,10 @@ def _hosts_lines(names: set[str]) -> list[str]:
     return [line.strip() for line in lines if names & set(line.partition("#")[0].split()[1:])]
 
 
-def disks() -> list[dict[str, Any]]:
+def disks(places: list[str]) -> list[dict[str, Any]]:
     """The file systems in which services write, each once. Sizes are in bytes."""
     found: dict[int, dict[str, Any]] = {}
-    for place in _PLACES:
+    for place in places:
         try:
             status, device = os.statvfs(place), Path(place).stat().st_dev
         except OSError:

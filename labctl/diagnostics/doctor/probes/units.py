@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-_PROPERTIES = "LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ExecMainStartTimestamp,ExecMainStatus"
+from ansible_collections.novalab.openstack.plugins.module_utils import systemd
+
 _LINES = 4
 _LOUD = (" ERROR ", " CRITICAL ", "Error: ", "Error] ")
 _TAIL = 65536  # bytes of a log that are looked at
@@ -22,11 +22,6 @@ def run(*command: str, timeout: float = 10.0) -> str:
         return ""
 
 
-def full_name(unit: str) -> str:
-    """The name with its kind; a service is implied."""
-    return unit if "." in unit else f"{unit}.service"
-
-
 def gather(expected: list[str]) -> dict[str, Any]:
     """The state of each expected unit, with the last lines of those that do not run, and which others of Nova run."""
     listed = ("--plain", "--no-legend", "--no-pager", "--type=service")
@@ -35,40 +30,13 @@ def gather(expected: list[str]) -> dict[str, Any]:
     failed = [line.split()[0] for line in run("systemctl", "list-units", *listed, "--state=failed").splitlines()]
     counts = _processes()
     units = {}
-    for unit, values in zip(expected, _show(expected), strict=False):
-        units[unit] = {**values, "processes": counts[full_name(unit)]}
-        if values["active"] != "active":
-            units[unit]["evidence"] = evidence(unit)
-    known = {full_name(unit) for unit in expected}
+    for unit in systemd.parse(run(*systemd.show(expected)), expected):
+        values = {key: getattr(unit, key) for key in ("load", "active", "sub", "result", "enabled", "restarts")}
+        units[unit.name] = {**values, "since": unit.started, "processes": counts[systemd.full_name(unit.name)]}
+        if unit.active != "active":
+            units[unit.name]["evidence"] = evidence(unit.name)
+    known = {systemd.full_name(unit) for unit in expected}
     return {"units": units, "others": sorted(others), "failed": [name for name in failed if name not in known]}
-
-
-def _show(units: list[str]) -> list[dict[str, Any]]:
-    """What `systemctl show` says, in the order asked for."""
-    text = run("systemctl", "show", "--timestamp=us+utc", "-p", _PROPERTIES, *map(full_name, units))
-    found = []
-    for block in text.strip().split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        found.append(
-            {
-                "load": values.get("LoadState", ""),
-                "active": values.get("ActiveState", ""),
-                "sub": values.get("SubState", ""),
-                "result": values.get("Result", ""),
-                "enabled": values.get("UnitFileState", ""),
-                "restarts": int(values.get("NRestarts") or 0),
-                "since": moment(values.get("ExecMainStartTimestamp", "")),
-            }
-        )
-    return found
-
-
-def moment(text: str) -> float:
-    """A time as `systemctl show --timestamp=us+utc` prints it, in seconds since the epoch; 0 for none."""
-    try:
-        return datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _processes() -> Counter[str]:
@@ -88,7 +56,7 @@ def _processes() -> Counter[str]:
 
 def evidence(unit: str) -> list[str]:
     """The last lines of a unit's journal, and the last errors in the log that services of OpenStack write instead."""
-    journal = run("journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(_LINES), "-u", full_name(unit))
+    journal = run("journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(_LINES), "-u", systemd.full_name(unit))
     lines = [f"journal: {line[:300]}" for line in journal.splitlines()]
     for path in Path("/var/log").glob(f"*/{unit}*.log"):
         lines += [f"{path}: {line[:300]}" for line in errors(path)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.cli import status_text
 from labctl.cli.app import app
 from labctl.diagnostics import health, openstack_api, status
@@ -122,7 +122,7 @@ def lab(make_lab: Callable[..., Lab]) -> Lab:
 
 
 def judged(document: dict[str, Any], lab: Lab) -> dict[str, Any]:
-    state, degraded = health.judge(document, lab, group_vars.reporting(lab))
+    state, degraded = health.judge(document, lab, services.reporting(lab))
     return {**document, "state": state, "degraded": degraded}
 
 

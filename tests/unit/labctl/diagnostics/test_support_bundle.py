@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.ansible import group_vars
+from labctl.ansible import services
 from labctl.diagnostics import status, support_bundle
 from labctl.errors import BadInput, LabError
 from labctl.remote.programs import collect
@@ -126,7 +126,7 @@ def test_where_it_cannot_be(make_lab: Callable[..., Lab], tmp_path: Path, monkey
 
 def test_what_is_configuration(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(computes=1)
-    controller, compute = (set(group_vars.configuration(lab, node)) for node in lab.nodes)
+    controller, compute = (set(services.configuration(lab, node)) for node in lab.nodes)
     assert {"/etc/nova", "/etc/keystone", "/etc/default/nova-api", "/etc/memcached.conf", "/etc/mysql"} <= controller
     assert {"/etc/nova", "/etc/neutron", "/etc/libvirt", "/etc/default/libvirtd"} <= compute
     assert "/etc/keystone" not in compute

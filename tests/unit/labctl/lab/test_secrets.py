@@ -10,7 +10,7 @@ import pytest
 
 from labctl import files
 from labctl.errors import LabError
-from labctl.lab import secrets
+from labctl.lab import secrets, service_files
 
 if TYPE_CHECKING:
     from labctl.lab.paths import LabPaths
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_generated_once_and_kept(paths: LabPaths) -> None:
     assert secrets.ensure(paths, {})
     made = secrets.read(paths.secrets)
-    assert set(made) == set(secrets.NAMES)
+    assert set(made) == set(service_files.secrets())
     assert len(set(made.values())) == len(made)
     assert min(map(len, made.values())) >= 32
     assert not secrets.ensure(paths, {})
@@ -38,7 +38,7 @@ def test_what_is_missing_is_added(paths: LabPaths) -> None:
     files.write_private(paths.secrets, json.dumps({"keystone_admin": "old"}))
     assert secrets.ensure(paths, {})
     assert secrets.read(paths.secrets)["keystone_admin"] == "old"
-    assert set(secrets.read(paths.secrets)) == set(secrets.NAMES)
+    assert set(secrets.read(paths.secrets)) == set(service_files.secrets())
 
 
 def test_only_the_owner_reads(paths: LabPaths) -> None:

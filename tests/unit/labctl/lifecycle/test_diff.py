@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.errors import BadInput
-from labctl.lab import records
-from labctl.lab.secrets import NAMES
+from labctl.lab import records, service_files
 from labctl.lifecycle import diff
 from labctl.lifecycle.diff import Existing
 from labctl.providers.node_state import NodeState
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from labctl.lab.paths import LabPaths
     from labctl.lifecycle.plan import Plan
 
-PASSWORDS = dict.fromkeys(NAMES, "old")
+PASSWORDS = dict.fromkeys(service_files.secrets(), "old")
 DEMO = {"compute2": ("demo-compute2 (ACTIVE)",)}
 KEEP = "no file and no service changes"
 LEAVES = (
@@ -268,7 +267,3 @@ def test_a_node_that_was_about_to_leave_stays(make_lab: Callable[..., Lab]) -> N
     plan = planned(make_lab(), there(make_lab(), made=record, software=None))
     assert plan.returning == ("compute2",)
     assert "~ compute2: was about to be removed and stays" in next(iter(plan.lines()))
-
-
-def test_every_password_has_its_users() -> None:
-    assert set(diff.USERS) == set(NAMES)

@@ -457,7 +457,7 @@ def test_reports_are_of_all_services(
     assert asked[0]["services"] == {}
     assert asked[1] == {
         "services": {
-            "controller": ["nova-scheduler", "nova-conductor"],
+            "controller": ["nova-conductor", "nova-scheduler"],
             "compute1": ["nova-compute"],
             "compute2": ["nova-compute"],
         },

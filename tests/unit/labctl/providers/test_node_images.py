@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.ansible import group_vars
+from labctl.lab import service_files
 from labctl.lab.paths import assets
 from labctl.lab.schema import Release
 from labctl.providers import node_images
@@ -31,7 +31,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "assets"
     for part in ("images", "group_vars", "roles", "playbooks"):
         shutil.copytree(assets() / part, copy / part)
-    for module in (node_images, group_vars):
+    for module in (node_images, service_files):
         monkeypatch.setattr(module, "assets", lambda: copy)
     return copy
 
@@ -61,6 +61,7 @@ def keys(make_lab: Callable[..., Lab]) -> Callable[[], dict[str, str]]:
         # Configuration comes with the lab, not with the image.
         ("roles/nova_compute/templates/nova.conf.j2", set()),
         ("roles/nova_compute/tasks/configure.yml", set()),
+        ("roles/nova_compute/vars/services.yml", set()),
     ],
 )
 def test_a_change_makes_new_images(

@@ -21,18 +21,18 @@ SHOWN = """LoadState=loaded
 ActiveState=active
 SubState=running
 Result=success
-ActiveEnterTimestamp=@100
-ActiveExitTimestamp=@90
-StateChangeTimestamp=@100
+ActiveEnterTimestamp=Thu 1970-01-01 00:01:40.000000 UTC
+ActiveExitTimestamp=Thu 1970-01-01 00:01:30.000000 UTC
+StateChangeTimestamp=Thu 1970-01-01 00:01:40.000000 UTC
 NRestarts=0
 
 LoadState=loaded
 ActiveState=activating
 SubState=auto-restart
 Result=exit-code
-ActiveEnterTimestamp=@100
-ActiveExitTimestamp=@110
-StateChangeTimestamp=@170
+ActiveEnterTimestamp=Thu 1970-01-01 00:01:40.000000 UTC
+ActiveExitTimestamp=Thu 1970-01-01 00:01:50.000000 UTC
+StateChangeTimestamp=Thu 1970-01-01 00:02:50.000000 UTC
 NRestarts=7
 
 LoadState=not-found
@@ -50,7 +50,7 @@ SubState=failed
 Result=exit-code
 ActiveEnterTimestamp=
 ActiveExitTimestamp=
-StateChangeTimestamp=@50
+StateChangeTimestamp=Thu 1970-01-01 00:00:50.000000 UTC
 NRestarts=0
 """
 

@@ -280,7 +280,7 @@ def test_checks_have_ids_of_their_own() -> None:
 
 def test_the_program_runs_elsewhere(tmp_path: Path) -> None:
     """It imports nothing of labctl's where it runs; on a machine that is no node it finds little, and says so."""
-    question = {"node": "a", "nodes": {"localhost": "127.0.0.1"}, "units": [], "compute": True}
+    question = {"node": "a", "nodes": {"localhost": "127.0.0.1"}, "services": [], "apis": [], "compute": True}
     text = program.program(question)
     done = subprocess.run(
         [sys.executable, "-I", "-"], input=text, capture_output=True, text=True, check=True, cwd=tmp_path

@@ -1,0 +1,69 @@
+"""What runs on the nodes of a lab, and what belongs to it: the roles of group_vars, and what they say of themselves."""
+
+from itertools import chain
+from pathlib import PurePosixPath
+
+from labctl.lab import service_files
+from labctl.lab.model import Group, Lab, Node
+from labctl.lab.service_files import Catalog, Services, Unit
+
+
+def roles(lab: Lab, group: Group) -> list[str]:
+    """The roles of a group's nodes in this lab, in the order in which they run, without those of every node."""
+    sets = service_files.lab_roles(group)
+    return [role for feature in lab.features for role in sets.get(feature, ())]
+
+
+def of(lab: Lab, node: Node) -> list[Services]:
+    """What each role of a node brings in this lab; causes of failures come before consequences."""
+    own, common = service_files.lab_roles(node.group), service_files.common_roles()
+    names = [role for feature in lab.features for role in (*common.get(feature, ()), *own.get(feature, ()))]
+    return [service_files.of_role(name).of(lab.release.debian, lab.features) for name in names]
+
+
+def unit_facts(lab: Lab, node: Node) -> dict[str, Unit]:
+    """The systemd units that must run on a node, by name."""
+    return {unit.name: unit for role in of(lab, node) for unit in role.units}
+
+
+def units(lab: Lab, node: Node) -> list[str]:
+    """The names of the systemd units that must run on a node, without .service."""
+    return list(unit_facts(lab, node))
+
+
+def log_files(lab: Lab, node: Node) -> list[PurePosixPath]:
+    """The log files of a node's services, beside which their directories may have more."""
+    return [PurePosixPath(file) for role in of(lab, node) for file in role.logs]
+
+
+def log_directories(lab: Lab, node: Node) -> list[str]:
+    """Where the log files of a node's services are."""
+    return sorted({str(path.parent) for path in log_files(lab, node)})
+
+
+def configuration(lab: Lab, node: Node) -> list[str]:
+    """The files and directories that hold what a node's roles configure.
+
+    A file below /etc stands for its service's whole directory, except where services share one.
+    """
+    found = set()
+    for file in chain.from_iterable(role.files for role in of(lab, node)):
+        root, *parts = PurePosixPath(file.path).parts
+        shared = parts[0] != "etc" or parts[1] in ("default", "systemd")
+        found.add(file.path if shared else f"{root}{parts[0]}/{parts[1]}")
+    return sorted(found)
+
+
+def reporting(lab: Lab) -> dict[str, list[str]]:
+    """The services that must report to Nova, by node."""
+    return {node.name: [unit.name for unit in unit_facts(lab, node).values() if unit.reports] for node in lab.nodes}
+
+
+def versions(lab: Lab) -> dict[str, tuple[str, ...]]:
+    """What people ask the version of, and the packages that have it, whichever of them is installed."""
+    return {name: packages for node in lab.nodes for role in of(lab, node) for name, packages in role.versions.items()}
+
+
+def catalog(lab: Lab) -> list[Catalog]:
+    """The APIs of the lab."""
+    return [role.catalog for node in lab.nodes for role in of(lab, node) if role.catalog]
