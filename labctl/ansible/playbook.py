@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from labctl.errors import LabError
+from labctl.files import write_private
 from labctl.lab import orphans
 from labctl.lab.paths import LabPaths, assets
 from labctl.ui.progress import Progress, Step
@@ -39,11 +43,12 @@ class PlaybookResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that failed on a node, with the module's message."""
+    """A task that failed on a node, with the module's message. differences has all that the module drift returned."""
 
     node: str
     task: str
     message: str
+    differences: tuple[str, ...] = ()
 
 
 class PlaybookFailed(LabError):  # noqa: N818 (named as Ansible says it)
@@ -68,12 +73,14 @@ def run(
     title: str,
     tags: str | None = None,
     skip: str | None = None,
+    extra_vars: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     asks: bool = False,
 ) -> PlaybookResult:
     """Run a playbook of the collection on an inventory. Raises PlaybookFailed with node, task and message.
 
-    tags are those of the tasks that run, skip those of the ones that do not; one of the two may be given.
+    tags are those of the tasks that run, skip those of the ones that do not; one of the two may be given. Texts in
+    extra_vars are data: Ansible does not take them for templates. environment is for the connection to the nodes.
     asks says that it only asks, and that a failure is an answer: the step has not failed then.
     """
     root = assets()
@@ -82,8 +89,8 @@ def run(
         *("--playbook", str(root / playbook), "--project-dir", str(root), "--inventory", str(inventory)),
         # Else it would keep the tags of one run for the next.
         *("--omit-env-files", "--rotate-artifacts", str(_KEPT)),
-        *(("--cmdline", f"--tags {tags}") if tags else ()),
-        *(("--cmdline", f"--skip-tags {skip}") if skip else ()),
+        # One word, which ansible-runner splits as a shell does.
+        f"--cmdline={shlex.join(_options(paths, tags, skip, extra_vars or {}))}",
     ]
     scripts = Path(sys.executable).parent
     child_environment = {
@@ -125,6 +132,20 @@ def run(
     if failed:
         raise failed
     return events.result
+
+
+def _options(paths: LabPaths, tags: str | None, skip: str | None, extra_vars: Mapping[str, object]) -> list[str]:
+    """Options for ansible-playbook. Variables go by a file that only its owner can read, not by the command line."""
+    write_private(paths.extra_vars, yaml.dump(dict(extra_vars), Dumper=_DataDumper))
+    options = ["--extra-vars", f"@{paths.extra_vars}"]
+    return [*options, *(["--tags", tags] if tags else []), *(["--skip-tags", skip] if skip else [])]
+
+
+class _DataDumper(yaml.SafeDumper):
+    """Writes every text with the tag !unsafe, by which Ansible takes it for data and not for a template."""
+
+
+_DataDumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("!unsafe", text, style='"'))
 
 
 class _Events:
@@ -192,7 +213,8 @@ class _Events:
             ]
             parts += _arguments(result.get("argument_spec_data") or {}, parts[0])
             message = "\n".join(dict.fromkeys(part for part in parts if part)) or json.dumps(result)
-        self.failures.append(Failure(str(data.get("host", "?")), self._name(data), message))
+        differences = tuple(map(str, result.get("differences") or ()))
+        self.failures.append(Failure(str(data.get("host", "?")), self._name(data), message, differences))
 
     def _name(self, data: dict[str, Any]) -> str:
         """The name of an event's task, as it was at the task's start.

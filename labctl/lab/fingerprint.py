@@ -15,7 +15,6 @@ from labctl.lab import records
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
 
-VARIABLE = "LABCTL_WHOLE"  # where site.yaml and playbooks/unchanged.yaml find the token
 _SOFTWARE = ("novalab", "ansible-core", "ansible", "openstacksdk")
 _BESIDE_INVENTORY = ("group_vars", "host_vars")  # Ansible reads these too
 

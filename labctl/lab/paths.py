@@ -91,6 +91,11 @@ class LabPaths:
         return self.state / "node-images.json"
 
     @property
+    def extra_vars(self) -> Path:
+        """The variables that labctl gives to the playbook that runs, as YAML."""
+        return self.state / "extra-vars.yml"
+
+    @property
     def runner(self) -> Path:
         """The private data directory of ansible-runner."""
         return self.state / "runner"

@@ -57,12 +57,12 @@ def delete(paths: LabPaths, progress: Progress) -> None:
 def explain(server: Server, paths: LabPaths, progress: Progress) -> dict[str, Any]:
     """Why a server is not up, with the keys server, up, causes, evidence, remedy and text."""
     paths.explanation.unlink(missing_ok=True)
-    _run("explain.yaml", paths, progress, "Explanation", {"LABCTL_SERVER": server.id})
+    _run("explain.yaml", paths, progress, "Explanation", {"explain_servers": [server.id]})
     return dict(_result(paths.explanation)[0])
 
 
 def _run(
-    name: str, paths: LabPaths, progress: Progress, title: str, environment: dict[str, str] | None = None
+    name: str, paths: LabPaths, progress: Progress, title: str, extra_vars: dict[str, object] | None = None
 ) -> playbook.PlaybookResult:
     return playbook.run(
         f"playbooks/{name}",
@@ -70,7 +70,7 @@ def _run(
         inventory=paths.hosts_ini,
         progress=progress,
         title=title,
-        environment=environment,
+        extra_vars=extra_vars,
     )
 
 

@@ -43,7 +43,7 @@ def _leave(
         inventory=paths.hosts_ini,
         progress=progress,
         title="Removal from the cloud",
-        environment={"LABCTL_REMOVE": ",".join(node.name for node in nodes), "LABCTL_EVICT": str(evict).lower()},
+        extra_vars={"remove_computes": [node.name for node in nodes], "remove_evict": evict},
     )
 
 
@@ -55,7 +55,7 @@ def _stay(names: Iterable[str], paths: LabPaths, progress: Progress) -> None:
         inventory=paths.hosts_ini,
         progress=progress,
         title="Removal taken back",
-        environment={"LABCTL_REMOVE": ",".join(names)},
+        extra_vars={"remove_computes": list(names)},
     )
 
 

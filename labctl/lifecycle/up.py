@@ -18,6 +18,8 @@ from labctl.providers.vagrant import watched
 from labctl.remote import ssh
 from labctl.ui.progress import Progress
 
+_SHOWN = 20  # differences
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -112,12 +114,19 @@ def _begin(paths: LabPaths) -> None:
 
 
 def _differences(failed: playbook.PlaybookFailed, progress: Progress) -> tuple[str, ...]:
-    """What the comparison or the verification has found, a line each, told to everybody."""
-    lines = [f"{failure.node}: {line}" for failure in failed.failures for line in failure.message.splitlines()]
-    lines = lines or failed.message.splitlines()
-    progress.say("Something is not as the last whole run left it, so all of site.yaml runs:")
-    for line in lines:
+    """What the comparison or the verification found, a line each. The first of them are shown, all are in the log."""
+    lines = [
+        f"{failure.node}: {line}"
+        for failure in failed.failures
+        for line in failure.differences or failure.message.splitlines()
+    ] or failed.message.splitlines()
+    progress.say("The nodes have drifted since the last full run, so site.yaml runs:")
+    for line in lines[:_SHOWN]:
         progress.say(f"  {line}")
+    for line in lines[_SHOWN:]:
+        progress.write(f"  {line}")
+    if more := lines[_SHOWN:]:
+        progress.say(f"  and {len(more)} more, which are in the log")
     return tuple(lines)
 
 
@@ -132,7 +141,7 @@ def _compare(paths: LabPaths, progress: Progress, token: str) -> PlaybookResult:
         inventory=paths.hosts_ini,
         progress=progress,
         title="Comparison and verification",
-        environment={fingerprint.VARIABLE: token},
+        extra_vars={"drift_token": token},
         asks=True,
     )
 
@@ -143,11 +152,12 @@ def _software(paths: LabPaths, progress: Progress, plan: Plan, token: str) -> Pl
     A whole run notes on the nodes how it has left them, with the token.
     """
     if not plan.local:
-        title, skip, environment = "Software and verification", None, {fingerprint.VARIABLE: token}
+        title, skip = "Software and verification", None
+        extra_vars: dict[str, object] = {"drift_token": token}
     else:
         title = "Computes and verification"
         skip = "controller,network" if plan.new else "controller,computes,network"
-        environment = {"LABCTL_COMPUTES": ":".join(plan.new)}
+        extra_vars = {"site_new_computes": list(plan.new)}
     return playbook.run(
         "site.yaml",
         paths=paths,
@@ -155,5 +165,5 @@ def _software(paths: LabPaths, progress: Progress, plan: Plan, token: str) -> Pl
         progress=progress,
         title=title,
         skip=skip,
-        environment=environment,
+        extra_vars=extra_vars,
     )

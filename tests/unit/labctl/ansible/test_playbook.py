@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,3 +212,24 @@ def test_an_answer_is_no_failed_step(
     assert failed.value.failures == [Failure("compute1", "Compare", "/etc/x: is gone")]
     assert said in capsys.readouterr().out
     assert not list(paths.directory.rglob("estimates.json"))
+
+
+def test_extra_vars_are_data_and_never_templates(paths: LabPaths, tmp_path: Path) -> None:
+    """As ansible-playbook itself reads them."""
+    paths.make_state()
+    given = {"names": ["{{ lookup('pipe', 'echo run') }}", "compute1"], "really": False, "nothing": []}
+    options = playbook._options(paths, "a,b", None, given)
+    assert (options[2:], stat.S_IMODE(paths.extra_vars.stat().st_mode)) == (["--tags", "a,b"], 0o600)
+    task = {"ansible.builtin.debug": {"msg": "{{ [names, really, nothing] | to_json }}"}, "tags": ["a"]}
+    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    said = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", *options, "play.yml"],
+        cwd=tmp_path,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.json"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (shown,) = (found["hosts"]["localhost"]["msg"] for found in json.loads(said)["plays"][0]["tasks"])
+    assert (json.loads(shown) if isinstance(shown, str) else shown) == list(given.values())

@@ -94,9 +94,9 @@ class Runs:
         monkeypatch.setattr(up, "service_list", lambda *_: "rows")
         monkeypatch.setattr(playbook, "run", self.run)
 
-    def run(self, name: str, *, environment: dict[str, str], **_: Any) -> PlaybookResult:  # noqa: ANN401 (as it is)
+    def run(self, name: str, *, extra_vars: dict[str, str], **_: Any) -> PlaybookResult:  # noqa: ANN401 (as it is)
         self.names.append(name)
-        self.tokens.append(environment.get(fingerprint.VARIABLE, ""))
+        self.tokens.append(extra_vars.get("drift_token", ""))
         if name == "site.yaml":
             assert records.read_software(self.paths) is None
             assert not self.paths.whole.exists()
@@ -175,10 +175,10 @@ def test_a_part_of_it_is_not_the_whole(runs: Runs) -> None:
 
 
 def test_only_a_whole_run_has_a_token(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[dict[str, str]] = []
-    monkeypatch.setattr(playbook, "run", lambda *_, environment, **__: given.append(environment))
+    given: list[dict[str, object]] = []
+    monkeypatch.setattr(playbook, "run", lambda *_, extra_vars, **__: given.append(extra_vars))
     local = Plan((Change("create", "node compute3", "", ("compute3",), local=True),))
     with Progress(paths.directory / "x.log") as progress:
         up._software(paths, progress, DUE, "t0")
         up._software(paths, progress, local, "t0")
-    assert given == [{fingerprint.VARIABLE: "t0"}, {"LABCTL_COMPUTES": "compute3"}]
+    assert given == [{"drift_token": "t0"}, {"site_new_computes": ["compute3"]}]

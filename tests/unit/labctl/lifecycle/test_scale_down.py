@@ -40,11 +40,11 @@ def told(monkeypatch: pytest.MonkeyPatch, paths: LabPaths, make_lab: Callable[..
     """A lab of virtual machines with three computes, of which two are to leave; what is done with it."""
     told: list[Any] = []
 
-    def run(name: str, *, inventory: Path, environment: dict[str, str], **_: object) -> None:
+    def run(name: str, *, inventory: Path, extra_vars: dict[str, object], **_: object) -> None:
         listed = {
             line.split()[0] for line in inventory.read_text(encoding="utf-8").splitlines() if "ansible_host" in line
         }
-        told.append((name, environment, listed))
+        told.append((name, extra_vars, listed))
 
     monkeypatch.setattr(playbook, "run", run)
     monkeypatch.setattr(MachineNodes, "remove", lambda _, node, __: told.append(node.name))
@@ -73,9 +73,9 @@ def test_two_nodes_leave(told: list[Any], paths: LabPaths, make_lab: Callable[..
     """The last one first; what is gone is not in the inventory that the playbook gets."""
     lab = make_lab(provider="libvirt", computes=1)
     settle(lab, paths)
-    environment = {"LABCTL_REMOVE": "compute3,compute2", "LABCTL_EVICT": "false"}
+    extra_vars = {"remove_computes": ["compute3", "compute2"], "remove_evict": False}
     assert told == [
-        ("playbooks/remove_computes.yaml", environment, {"controller", "compute1", "compute2"}),
+        ("playbooks/remove_computes.yaml", extra_vars, {"controller", "compute1", "compute2"}),
         "compute3",
         "compute2",
     ]
@@ -108,7 +108,7 @@ def test_a_change_of_mind(told: list[Any], paths: LabPaths, make_lab: Callable[.
     records.remember(paths, make_lab(provider="libvirt", computes=1), None, leaving=["compute3", "compute2"])
     settle(lab, paths)
     assert [(item[0], item[1]) for item in told] == [
-        ("playbooks/keep_computes.yaml", {"LABCTL_REMOVE": "compute2,compute3"})
+        ("playbooks/keep_computes.yaml", {"remove_computes": ["compute2", "compute3"]})
     ]
     assert make_plan(LabContext.of(lab, paths)).returning == ()
 
@@ -127,13 +127,18 @@ def test_a_nova_that_does_not_answer(
 
 
 @pytest.mark.parametrize(
-    ("now", "title", "skip", "environment"),
+    ("now", "title", "skip", "extra_vars"),
     [
-        ({}, "Software and verification", None, {"LABCTL_WHOLE": "t0"}),
-        ({"computes": 4}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4"}),
-        ({"computes": 5}, "Computes and verification", "controller,network", {"LABCTL_COMPUTES": "compute4:compute5"}),
-        ({"computes": 2}, "Computes and verification", "controller,computes,network", {"LABCTL_COMPUTES": ""}),
-        ({"computes": 4, "virt_type": "qemu"}, "Software and verification", None, {"LABCTL_WHOLE": "t0"}),
+        ({}, "Software and verification", None, {"drift_token": "t0"}),
+        ({"computes": 4}, "Computes and verification", "controller,network", {"site_new_computes": ["compute4"]}),
+        (
+            {"computes": 5},
+            "Computes and verification",
+            "controller,network",
+            {"site_new_computes": ["compute4", "compute5"]},
+        ),
+        ({"computes": 2}, "Computes and verification", "controller,computes,network", {"site_new_computes": []}),
+        ({"computes": 4, "virt_type": "qemu"}, "Software and verification", None, {"drift_token": "t0"}),
     ],
 )
 def test_what_of_site_yaml_runs(
@@ -143,7 +148,7 @@ def test_what_of_site_yaml_runs(
     now: dict[str, object],
     title: str,
     skip: str | None,
-    environment: dict[str, str],
+    extra_vars: dict[str, object],
 ) -> None:
     ran: list[dict[str, Any]] = []
     monkeypatch.setattr(playbook, "run", lambda _name, **given: ran.append(given))
@@ -158,4 +163,4 @@ def test_what_of_site_yaml_runs(
     with Progress(paths.logs / "x.log") as progress:
         plan = make_plan(LabContext.of(make_lab(**{"computes": 3, **now}), paths))
         up._software(paths, progress, plan, "t0")
-    assert [(given["title"], given["skip"], given["environment"]) for given in ran] == [(title, skip, environment)]
+    assert [(given["title"], given["skip"], given["extra_vars"]) for given in ran] == [(title, skip, extra_vars)]
