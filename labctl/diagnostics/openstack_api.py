@@ -5,20 +5,16 @@ Importing openstacksdk takes longer than all of `labctl status` may (0.9 s of pr
 """
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import Any
+
+from ansible_collections.novalab.openstack.plugins.module_utils import keystone
 
 from labctl.errors import LabError
 from labctl.lab.paths import LabPaths
 from labctl.lab.yaml_reader import read
-
-# The nodes are on this machine: a proxy that the user has set is not for them.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Cloud:
         found: list[dict[str, Any]] = []
         try:
             while url is not None:
-                document = json.loads(_ask(url, self.timeout, headers={"X-Auth-Token": self.token})[0])
+                document = json.loads(_ask("GET", url, self.timeout, token=self.token)[0])
                 found += document[question.key]
                 links = document.get(f"{question.key}_links", ())
                 url = next((link["href"] for link in links if link.get("rel") == "next"), None)
@@ -87,40 +83,23 @@ def connect(paths: LabPaths, cloud: str, *, timeout: float = 10.0) -> Cloud:
         raise LabError(
             f"{paths.clouds_yaml} says nothing of the cloud {cloud}", "`labctl verify` writes it."
         ) from error
-    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": {"project": project}}}
-    answer, headers = _ask(url, timeout, headers={"Content-Type": "application/json"}, body=json.dumps(body).encode())
+    answer, token = _ask("POST", url, timeout, body=keystone.password_login(user, {"project": project}))
     try:
-        catalog = json.loads(answer)["token"]["catalog"]
-        endpoints = {
-            service["type"]: str(endpoint["url"])
-            for service in catalog
-            for endpoint in service["endpoints"]
-            if endpoint["interface"] == "public"
-        }
-        return Cloud(headers["x-subject-token"], endpoints, timeout)
+        return Cloud(token, keystone.endpoints(json.loads(answer)["token"]["catalog"], ("public",)), timeout)
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(f"{url} answers something else than a token: {error!r}") from error
 
 
 def _ask(
-    url: str, timeout: float, *, headers: Mapping[str, str], body: bytes | None = None
-) -> tuple[bytes, dict[str, str]]:
-    """The body of an answer and its headers by lower-case name. Raises LabError with what was said instead."""
-    request = urllib.request.Request(url, data=body, headers=dict(headers))  # noqa: S310 (an address of the lab)
+    method: str, url: str, timeout: float, *, token: str = "", body: dict[str, Any] | None = None
+) -> tuple[str, str]:
+    """The body of an answer, and the token with it. Raises LabError with what was said instead."""
     try:
-        with _OPENER.open(request, timeout=timeout) as response:
-            return response.read(), {name.lower(): value for name, value in response.headers.items()}
-    except urllib.error.HTTPError as error:
-        raise LabError(f"{url} answers {error.code} {error.reason}") from error
-    except TimeoutError as error:
-        raise LabError(f"{url} does not answer within {timeout:g} s") from error
-    except urllib.error.URLError as error:
-        raise LabError(f"{url} does not answer: {_reason(error.reason, timeout)}") from error
-    except (OSError, HTTPException) as error:
-        raise LabError(f"{url} does not answer: {_reason(error, timeout)}") from error
-
-
-def _reason(error: object, timeout: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"nothing within {timeout:g} s"
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        answer: tuple[str, str] = keystone.call(method, url, body, token=token, timeout=timeout)
+    except keystone.KeystoneError as error:
+        if error.status:
+            raise LabError(f"{url} answers {error.status} {error.reason}") from error
+        if isinstance(error.__cause__, TimeoutError):
+            raise LabError(f"{url} does not answer within {timeout:g} s") from error
+        raise LabError(f"{url} does not answer: {error.reason}") from error
+    return answer

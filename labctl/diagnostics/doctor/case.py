@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labctl.ansible import services
@@ -66,7 +67,11 @@ class Case:
 
     def units(self, node: str) -> dict[str, Unit]:
         """The units that must run on a node, as their roles describe them."""
-        return services.unit_facts(self.lab, self.lab.node(node))
+        return self._units[node]
+
+    @cached_property
+    def _units(self) -> dict[str, dict[str, Unit]]:
+        return {node.name: services.unit_facts(self.lab, node) for node in self.lab.nodes}
 
     def user_of(self, node: str, unit: str) -> str:
         """The user whose settings a unit reads; empty for units that are not of OpenStack."""

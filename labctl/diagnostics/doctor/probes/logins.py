@@ -6,13 +6,11 @@ import configparser
 import contextlib
 import json
 import socket
-import urllib.error
 import urllib.parse
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible_collections.novalab.openstack.plugins.module_utils import service_database
+from ansible_collections.novalab.openstack.plugins.module_utils import keystone, service_database
 
 TIMEOUT = 8.0  # seconds for each
 # After memcached has come back, each thread of Keystone fails once, at its old connection.
@@ -142,7 +140,7 @@ def _try_identity(login: Login) -> Login:
     domain = {"name": "Default"}
     user = {"name": login["user"], "password": login["_password"], "domain": domain}
     scope = {"project": {"name": login["_project"], "domain": domain}}
-    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    body = keystone.password_login(user, scope)
     for _ in range(_ATTEMPTS):
         answer = ask(f"{login['url'].rstrip('/')}/auth/tokens", body=body)
         if answer["kind"] in ("ok", "refused") or "timed out" in answer["error"]:
@@ -152,41 +150,22 @@ def _try_identity(login: Login) -> Login:
     if answer["kind"] != "ok":
         return {**login, "kind": answer["kind"], "error": answer["error"]}
     token = json.loads(answer["body"])["token"]
-    catalog = endpoints(token.get("catalog", []), login["region"])
+    # Internal before public, as Nova's own options have it.
+    catalog = keystone.endpoints(token.get("catalog", []), ("internal", "public"), login["region"])
     roles = [role["name"] for role in token.get("roles", [])]
     return {**login, "kind": "ok", "error": "", "_token": answer["token"], "catalog": catalog, "roles": roles}
 
 
-def endpoints(catalog: list[dict[str, Any]], region: str) -> dict[str, str]:
-    """The URL of each type of service, internal before public, as Nova's own options have it."""
-    found = {}
-    for service in catalog:
-        here = [e for e in service["endpoints"] if region in ("", e.get("region_id"), e.get("region"))]
-        by_interface = {endpoint["interface"]: endpoint["url"] for endpoint in here}
-        if url := by_interface.get("internal") or by_interface.get("public"):
-            found[service["type"]] = url
-    return found
-
-
-def ask(url: str, *, body: Any = None, token: str = "", timeout: float = TIMEOUT) -> dict[str, Any]:  # noqa: ANN401
+def ask(url: str, *, body: dict[str, Any] | None = None, token: str = "") -> dict[str, Any]:
     """An answer of an API: kind is ok, refused (401 or 403), failed, or unreachable; error says why."""
-    headers = {"Accept": "application/json", "Content-Type": "application/json"}
-    if token:
-        headers["X-Auth-Token"] = token
-    data = json.dumps(body).encode() if body is not None else None
     try:
-        request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 (http, as the catalog says)
-        # What a user's environment says of proxies is not what the services do.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as response:
-            text = response.read().decode("utf-8", errors="replace")
-            return {"kind": "ok", "error": "", "body": text, "token": response.headers.get("X-Subject-Token", "")}
-    except urllib.error.HTTPError as error:
-        kind = "refused" if error.code in (401, 403) else "failed"
-        return {"kind": kind, "error": f"{error.code} {error.reason}", "status": error.code}
-    except urllib.error.URLError as error:
-        return {"kind": "unreachable", "error": str(error.reason)}
-    except (ValueError, OSError) as error:  # no URL at all, or an answer that breaks off
-        return {"kind": "unreachable", "error": str(error) or type(error).__name__}
+        text, token = keystone.call("POST" if body else "GET", url, body, token=token, timeout=TIMEOUT)
+    except keystone.KeystoneError as error:
+        if not error.status:
+            return {"kind": "unreachable", "error": str(error) or error.reason}
+        kind = "refused" if error.status in (401, 403) else "failed"
+        return {"kind": kind, "error": f"{error.status} {error.reason}", "status": error.status}
+    return {"kind": "ok", "error": "", "body": text, "token": token}
 
 
 def reach(host: str, port: int, timeout: float = 3.0) -> str:
