@@ -39,7 +39,8 @@ def connect(module: AnsibleModule) -> Connection:
     if SDK_ERROR:
         module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
     parameters = module.params
-    more: dict[str, Any] = {"auth": {"project_name": parameters["project"]}} if parameters["project"] else {}
+    project = parameters.get("project")
+    more: dict[str, Any] = {"auth": {"project_name": project}} if project else {}
     config = OpenStackConfig(config_files=[parameters["clouds_file"]], load_envvars=False)
     return Connection(config=config.get_one(cloud=parameters["cloud"], **more))
 

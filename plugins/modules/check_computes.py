@@ -96,21 +96,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.novalab.openstack.plugins.module_utils import cloud
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-try:
-    from keystoneauth1 import exceptions as auth_exceptions
-    from openstack import exceptions
-    from openstack.config import OpenStackConfig
-    from openstack.connection import Connection
-
-    SDK_ERROR = ""
-except ImportError as error:
-    SDK_ERROR = str(error)
 
 RESOURCES = ("VCPU", "MEMORY_MB", "DISK_GB")
 POLL_SECONDS = 0.5
@@ -185,9 +176,8 @@ def compare_providers(computes: list[str], inventories: dict[str, dict[str, int]
 class Cloud:
     """The two lists, by the SDK."""
 
-    def __init__(self, clouds_file: str, cloud: str) -> None:
-        region = OpenStackConfig(config_files=[clouds_file], load_envvars=False).get_one(cloud=cloud)
-        self.connection = Connection(config=region)
+    def __init__(self, module: AnsibleModule) -> None:
+        self.connection = cloud.connect(module)
 
     def rows(self) -> list[Row]:
         return [
@@ -215,14 +205,14 @@ def settled(problems: Iterable[Problem]) -> bool:
 
 
 def wait(
-    cloud: Cloud, services: list[dict[str, Any]], computes: list[str], registered: dict[str, float], timeout: int
+    lists: Cloud, services: list[dict[str, Any]], computes: list[str], registered: dict[str, float], timeout: int
 ) -> tuple[list[Row], list[Problem], dict[str, dict[str, int]], list[Problem]]:
     """Ask until both lists are as expected, or cannot become so, or the time is up."""
     end = time.monotonic() + timeout
     while True:
-        rows = cloud.rows()
+        rows = lists.rows()
         wrong_rows = compare_services(services, rows, registered)
-        inventories = cloud.inventories()
+        inventories = lists.inventories()
         wrong_providers = compare_providers(computes, inventories)
         if settled([*wrong_rows, *wrong_providers]) or time.monotonic() > end:
             return rows, wrong_rows, inventories, wrong_providers
@@ -251,18 +241,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if SDK_ERROR:
-        module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
     parameters = module.params
     node, services, computes = parameters["node"], parameters["services"], parameters["computes"]
     clouds_file = parameters["clouds_file"]
     names = listed(f"{service['binary']}@{service['host']}" for service in services)
     try:
-        cloud = Cloud(clouds_file, parameters["cloud"])
         rows, wrong_rows, inventories, wrong_providers = wait(
-            cloud, services, computes, parameters["registered"], parameters["timeout"]
+            Cloud(module), services, computes, parameters["registered"], parameters["timeout"]
         )
-    except (exceptions.SDKException, auth_exceptions.ClientException) as error:
+    except cloud.ERRORS as error:
         module.exit_json(
             **result(
                 [

@@ -76,18 +76,9 @@ checks:
 import time
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.novalab.openstack.plugins.module_utils import cloud
 from ansible_collections.novalab.openstack.plugins.module_utils.checks import Check, listed, result
-
-try:
-    from keystoneauth1 import exceptions as auth_exceptions
-    from openstack import exceptions
-    from openstack.config import OpenStackConfig
-    from openstack.connection import Connection
-
-    SDK_ERROR = ""
-except ImportError as error:
-    SDK_ERROR = str(error)
 
 # As Neutron's driver for OVN names them.
 AGENT_TYPES = ("OVN Controller agent", "OVN Metadata agent")
@@ -102,7 +93,7 @@ def compare_agents(computes: list[str], agents: dict[str, bool]) -> list[str]:
     return problems + [f"{key} is not of this lab" for key in agents if key not in wanted]
 
 
-def wait_for_agents(connection: Connection, computes: list[str], timeout: int) -> tuple[dict[str, bool], list[str]]:
+def wait_for_agents(connection: Any, computes: list[str], timeout: int) -> tuple[dict[str, bool], list[str]]:
     """Ask until the agents are as expected or the time is up."""
     end = time.monotonic() + timeout
     while True:
@@ -120,13 +111,11 @@ def compare_subnets(wanted: str, found: list[str] | None) -> str:
     return "" if found == [wanted] else f"its subnets are: {listed(found) or 'none'}"
 
 
-def check(parameters: dict[str, Any]) -> list[Check]:
-    """Ask Neutron. Raises SDKException and keystoneauth's ClientException."""
+def check(module: AnsibleModule) -> list[Check]:
+    """Ask Neutron. Raises the exceptions of cloud.ERRORS."""
+    parameters = module.params
     node, computes, network = parameters["node"], parameters["computes"], parameters["network"]
-    region = OpenStackConfig(config_files=[parameters["clouds_file"]], load_envvars=False).get_one(
-        cloud=parameters["cloud"]
-    )
-    connection = Connection(config=region)
+    connection = cloud.connect(module)
     agents, problems = wait_for_agents(connection, computes, parameters["timeout"])
     found = connection.network.find_network(network)
     subnets = None if found is None else sorted(s.cidr for s in connection.network.subnets(network_id=found.id))
@@ -165,11 +154,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if SDK_ERROR:
-        module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
     try:
-        checks = check(module.params)
-    except (exceptions.SDKException, auth_exceptions.ClientException) as error:
+        checks = check(module)
+    except cloud.ERRORS as error:
         checks = [
             Check(
                 "network agents",
