@@ -107,7 +107,8 @@ def _troubles(document: Document, now: datetime) -> str:
     lines = [f"Degraded ({len(document['degraded'])}):"]
     for trouble in document["degraded"]:
         since = f" since {text.moment(_moment(trouble['since']), now)}" if trouble["since"] else ""
-        lines += [f"  {trouble['where']}: {trouble['what']}{since}", f"      {trouble['remedy']}"]
+        place = "" if trouble["where"] in trouble["what"] else f"{trouble['where']}: "
+        lines += [f"  {place}{trouble['what']}{since}", f"      {trouble['remedy']}"]
     return "\n".join(lines)
 
 

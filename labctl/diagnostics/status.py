@@ -41,7 +41,9 @@ def look(context: LabContext) -> Document:
     cloud = _start(lambda: _cloud(lab, paths)) if paths.clouds_yaml.is_file() else None
     states = context.provider.states()
     running = [node for node in lab.nodes if states[node.name].running]
+    before = time.time()
     answers = ask(lab, paths, running, "state", lambda node: _wanted(lab, node), timeout=TIMEOUT)
+    after = time.time()
     nodes = [_node(node, states[node.name], answers.get(node.name)) for node in lab.nodes]
     lists: Document = {"services": None, "agents": None, "servers": None}
     problems = sorted({state.problem for state in states.values() if state.problem})
@@ -64,7 +66,7 @@ def look(context: LabContext) -> Document:
         "versions": _versions(nodes, services.versions(lab)),
         "problems": problems,
     }
-    document["state"], document["degraded"] = health.judge(document, lab, services.reporting(lab))
+    document["state"], document["degraded"] = health.judge(document, lab, (before, after))
     document["seconds"] = round(time.monotonic() - start, 2)
     return document
 

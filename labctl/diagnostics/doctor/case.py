@@ -23,7 +23,8 @@ class Case:
     """The lab as described, the host, and what each node that answers says of itself.
 
     states has the engine's or Vagrant's word for each node, silent the reason why a running node does not answer,
-    asked the host's time in seconds since the epoch before and after the nodes were asked.
+    asked the host's time in seconds since the epoch before and after the nodes were asked, since in ISO 8601 how long
+    each node has been in its state, where that is known.
     """
 
     lab: Lab
@@ -32,6 +33,7 @@ class Case:
     nodes: Mapping[str, Facts] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     asked: tuple[float, float] = (0.0, 0.0)
+    since: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:

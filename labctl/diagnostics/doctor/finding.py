@@ -26,7 +26,7 @@ class Finding:
     """One thing that is wrong.
 
     where is a node's name or HOST. subject names the thing for other findings: one that has it among its because is a
-    consequence, and is told of with it and not by itself.
+    consequence, and is told of with it and not by itself. since is in ISO 8601, where it is known.
     """
 
     where: str
@@ -36,6 +36,7 @@ class Finding:
     severity: Severity = Severity.ERROR
     subject: str = ""
     because: tuple[str, ...] = ()
+    since: str | None = None
 
 
 @dataclass(frozen=True)

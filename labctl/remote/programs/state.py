@@ -35,6 +35,7 @@ def said(*command: str) -> str | None:
 def units(names: list[str]) -> list[dict[str, Any]]:
     """The state of each unit that is asked for, and of all others that have failed. since may be null."""
     wanted = [systemd.full_name(name) for name in names]
+    expected = set(wanted)
     failed = said("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--state=failed") or ""
     wanted += [line.split()[0] for line in failed.splitlines() if line.split() and line.split()[0] not in wanted]
     output = said(*systemd.show(wanted)) if wanted else None
@@ -46,7 +47,10 @@ def units(names: list[str]) -> list[dict[str, Any]]:
             "sub": unit.sub,
             "result": unit.result,
             "since": unit.since or None,
+            "started": unit.started,
+            "enabled": unit.enabled,
             "restarts": unit.restarts,
+            "expected": unit.name in expected,
         }
         for unit in (systemd.parse(output, wanted) if output else ())
     ]

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CELLS = ["cell0", "cell1"]
-_DOWN = 60  # seconds without a report, Nova's service_down_time
 _ON_CONTROLLER = "labctl ssh controller -- sudo nova-manage cell_v2"
 
 
@@ -106,10 +105,11 @@ def service(case: Case) -> Iterator[Finding]:
                 Severity.WARNING,
             )
             continue
+        reason = f" ({row['disabled_reason']})" if row["disabled_reason"] else ""
         if row["disabled"]:
             yield Finding(
                 host,
-                f"{binary} on {host} is disabled: no server is scheduled there",
+                f"{binary} on {host} is disabled{reason}: no server is scheduled there",
                 (f"disabled_reason: {row['disabled_reason'] or 'none given'}",),
                 f"openstack compute service set --enable {host} {binary}",
                 Severity.WARNING,
@@ -121,13 +121,14 @@ def service(case: Case) -> Iterator[Finding]:
                 ("forced_down is set in the table services",),
                 f"openstack compute service set --up {host} {binary}",
             )
-        if (row["age"] or 0) > _DOWN:
+        if row["down"]:
             yield Finding(
                 host,
                 f"{binary} on {host} is down for Nova",
-                (f"last heard of {row['age']} s ago; after {_DOWN} s it counts as down",),
+                (f"last heard of {row['age']} s ago; after 60 s (service_down_time) it counts as down",),
                 f"labctl ssh {host} -- sudo systemctl restart {binary}; /var/log/nova/{binary}.log there says why",
                 because=_silence(case, host, binary),
+                since=row.get("updated_at"),
             )
     for host, binary in sorted(expected - {(row["host"], row["binary"]) for row in rows}):
         yield Finding(

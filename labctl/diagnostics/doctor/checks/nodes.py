@@ -28,11 +28,12 @@ _FOUND_AGAIN = (
 
 @check("node-state", "every node of the lab runs, when any does")
 def node_state(case: Case) -> Iterator[Finding]:
-    """Nodes that are missing, stopped or paused, of a lab that is up otherwise; and those that the engine has lost."""
+    """Nodes that are missing, stopped or paused when others are not; and those that the engine has lost."""
     remedies = {"missing": "labctl up makes it anew", "paused": "labctl up lets it go on", NodeState.LOST: _FOUND_AGAIN}
-    for node in case.lab.nodes if case.running or NodeState.LOST in case.states.values() else ():
+    words = set(case.states.values())
+    for node in case.lab.nodes if len(words) > 1 or NodeState.LOST in words else ():
         state = case.states.get(node.name, "missing")
-        if state != "running":
+        if state not in ("running", NodeState.UNKNOWN):
             yield Finding(
                 node.name,
                 f"{node.name} is {state}",
@@ -43,18 +44,26 @@ def node_state(case: Case) -> Iterator[Finding]:
                 ),
                 remedies.get(state, "labctl up starts it"),
                 subject=node_subject(node.name),
+                since=case.since.get(node.name),
             )
 
 
 @check("node-silent", "every running node can be asked by ssh")
 def node_silent(case: Case) -> Iterator[Finding]:
-    """Nodes that run and do not answer."""
+    """Nodes that run and do not answer, and those of which not even that is known."""
     for name, problem in case.silent.items():
+        what = f"{name} runs and does not answer"
+        remedy = (
+            "look whether sshd runs there and this machine's route leads to it; labctl halt and labctl up restart it"
+        )
+        if case.states.get(name) == NodeState.UNKNOWN:
+            what, remedy = f"it is not known whether {name} runs", "labctl setup looks for an engine"
+        lines = problem.splitlines()[-3:]
         yield Finding(
             name,
-            f"{name} runs and does not answer",
-            tuple(problem.splitlines()[-3:]),
-            "look whether sshd runs there and this machine's route leads to it; labctl halt and labctl up restart it",
+            f"{what}: {lines[-1]}",
+            tuple(lines),
+            remedy,
             subject=node_subject(name),
             because=("the lab's ssh key",),
         )
@@ -94,6 +103,7 @@ def unit_down(case: Case) -> Iterator[Finding]:
                 _unit_remedy(name, unit, state),
                 subject=unit_subject(name, unit),
                 because=(*case.needed(name, unit), *((f"compute_id of {name}",) if unit == "nova-compute" else ())),
+                since=state.get("changed"),
             )
 
 

@@ -296,6 +296,15 @@ def ovn(case: Case) -> Iterator[Finding]:
                 (f"the API lists the agent {agent['binary']} on {host} as not alive",),
                 f"labctl ssh {host} -- sudo systemctl restart {agent['binary']}",
                 because=(node_subject(host), f"OVN on {host}", *_agent_units(case, host)),
+                since=agent.get("updated_at"),
+            )
+        elif not agent["admin_state_up"]:
+            yield Finding(
+                host,
+                f"{agent['binary']} on {host} is disabled for Neutron",
+                ("admin_state_up of the agent is false",),
+                "with the id from `openstack network agent list`: openstack network agent set --enable ID",
+                Severity.WARNING,
             )
 
 

@@ -14,6 +14,7 @@ _NOVA = "/etc/nova/nova.conf"
 _SOCKET = "/run/mysqld/mysqld.sock"
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 # The APIs have rows too, and never report.
+_DOWN = 60  # seconds without a report, Nova's service_down_time
 _SERVICES = (
     "SELECT id, host, `binary`, disabled, disabled_reason, forced_down, version,"
     " TIMESTAMPDIFF(SECOND, COALESCE(last_seen_up, updated_at, created_at), UTC_TIMESTAMP()) AS age"
@@ -39,7 +40,8 @@ def gather() -> dict[str, Any]:
             cell0 = service_database.connect(logins.setting(_NOVA, "database", "connection"), "nova_cell0")
             found["servers_in_error"] += service_database.rows(cell0, _BROKEN)
         cell = service_database.connect(logins.setting(_NOVA, "database", "connection"))
-        found["services"] = service_database.rows(cell, _SERVICES)
+        rows = service_database.rows(cell, _SERVICES)
+        found["services"] = [{**row, "down": (row["age"] or 0) > _DOWN} for row in rows]
         found["compute_nodes"] = service_database.rows(cell, _NODES)
         found["servers_in_error"] += service_database.rows(cell, _BROKEN)
     return found

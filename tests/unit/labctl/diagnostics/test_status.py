@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from labctl.ansible import services
 from labctl.cli import status_text
 from labctl.cli.app import app
 from labctl.diagnostics import health, openstack_api, status
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 NOW = "2026-11-25T12:00:00Z"
 BEFORE = "2026-11-25T11:58:00Z"
+SECONDS = datetime.fromisoformat(NOW).timestamp()
 GIBIBYTE = 2**30
 
 
@@ -43,7 +43,10 @@ def unit(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
         "sub": "running",
         "result": "success",
         "since": BEFORE,
+        "started": 0.0,
+        "enabled": "enabled",
         "restarts": 0,
+        "expected": True,
     }
     return {"unit": name, **state, **changes}
 
@@ -56,6 +59,7 @@ def node(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
         "state": "running",
         "since": BEFORE,
         "problem": None,
+        "time": NOW,
         "units": [unit("libvirtd"), unit("nova-compute")],
         "memory": {"used": GIBIBYTE, "total": 8 * GIBIBYTE, "available": 4 * GIBIBYTE},
         "load": [0.5, 0.4, 0.3],
@@ -122,7 +126,7 @@ def lab(make_lab: Callable[..., Lab]) -> Lab:
 
 
 def judged(document: dict[str, Any], lab: Lab) -> dict[str, Any]:
-    state, degraded = health.judge(document, lab, services.reporting(lab))
+    state, degraded = health.judge(document, lab, (SECONDS - 1, SECONDS + 1))
     return {**document, "state": state, "degraded": degraded}
 
 
@@ -142,35 +146,54 @@ def test_a_whole_lab(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "where", "what", "since"),
     [
-        (("nodes", 1, "state"), "stopped", "compute1", "is stopped", BEFORE),
-        (("nodes", 1, "state"), "not_created", "compute1", "is not created", BEFORE),
-        (("nodes", 1, "state"), "paused", "compute1", "is paused", BEFORE),
-        (("nodes", 1, "problem"), "no answer within 8 s", "compute1", "does not answer: no answer within 8 s", None),
+        (("nodes", 1, "state"), "stopped", "compute1", "compute1 is stopped", BEFORE),
+        (("nodes", 1, "state"), "not_created", "compute1", "compute1 is missing", BEFORE),
+        (("nodes", 1, "state"), "paused", "compute1", "compute1 is paused", BEFORE),
+        (
+            ("nodes", 1, "problem"),
+            "no answer within 8 s",
+            "compute1",
+            "compute1 runs and does not answer: no answer within 8 s",
+            None,
+        ),
         (
             ("nodes", 1, "units", 1),
             unit("nova-compute", active="inactive", sub="dead"),
-            *("compute1", "unit nova-compute is inactive (dead)", BEFORE),
+            *("compute1", "nova-compute does not run on compute1: it is stopped", BEFORE),
         ),
         (
             ("nodes", 1, "units", 1),
             unit("nova-compute", active="activating", sub="auto-restart", result="exit-code", restarts=4),
-            *("compute1", "unit nova-compute is activating (auto-restart, exit-code, started again 4 times)", BEFORE),
+            *("compute1", "nova-compute does not run on compute1: it ends again and again (4 restarts)", BEFORE),
         ),
         (
             ("nodes", 1, "units", 0),
             unit("libvirtd", load="not-found", active="inactive"),
-            *("compute1", "unit libvirtd is not installed", None),
+            *("compute1", "libvirtd does not run on compute1: it is not installed", BEFORE),
         ),
-        (("services", 2, "state"), "down", "compute1", "nova-compute is down for Nova", BEFORE),
-        (("services", 2, "status"), "disabled", "compute1", "nova-compute is disabled", None),
-        (("services", 2, "host"), "compute9", "compute1", "nova-compute is not in Nova's list of services", None),
-        (("agents", 0, "alive"), False, "compute1", "OVN Controller agent is not alive for Neutron", BEFORE),
-        (("agents", 0, "enabled"), False, "compute1", "OVN Controller agent is disabled", None),
-        (("cells",), None, "controller", "MariaDB does not tell of Nova's cells", None),
-        (("cells", 1, "disabled"), True, "cloud", "cell cell1 is disabled", None),
-        (("cells", 1, "hosts"), [], "compute1", "is not mapped to any cell", None),
-        (("nodes", 0, "disk", "free"), 5 * 2**20, "controller", "only 5 MiB of disk are free", None),
-        (("nodes", 0, "memory", "available"), 2**20, "controller", "only 1 MiB of memory are available", None),
+        (("services", 2, "state"), "down", "compute1", "nova-compute on compute1 is down for Nova", BEFORE),
+        (
+            ("services", 2, "status"),
+            "disabled",
+            "compute1",
+            "nova-compute on compute1 is disabled: no server is scheduled there",
+            None,
+        ),
+        (
+            ("nodes", 1, "units"),
+            [unit("libvirtd"), unit("x", active="failed", expected=False)],
+            "compute1",
+            "x has failed on compute1",
+            None,
+        ),
+        (("nodes", 1, "time"), BEFORE, "compute1", "the clock of compute1 is 119 s behind", None),
+        (("agents", 0, "alive"), False, "compute1", "Neutron has not heard from ovn-controller on compute1", BEFORE),
+        (("agents", 0, "enabled"), False, "compute1", "ovn-controller on compute1 is disabled for Neutron", None),
+        (("cells",), None, "controller", "MariaDB does not answer the question for Nova's cells", None),
+        (("cells", 1, "disabled"), True, "controller", "cell1 is disabled: no server is scheduled there", None),
+        (("cells", 1, "hosts"), [], "compute1", "Host 'compute1' is not mapped to any cell", None),
+        (("nodes", 0, "disk", "free"), 5 * 2**20, "controller", "the file system of / on controller is full", None),
+        (("nodes", 0, "memory", "available"), 2**20, "controller", "controller has 1 MiB of memory left", None),
         (("problems",), ["http://a answers 503"], "cloud", "http://a answers 503", None),
     ],
 )
@@ -188,7 +211,28 @@ def test_what_is_degraded(
     assert (trouble["where"], trouble["what"], trouble["since"]) == (where, what, since)
     assert trouble["remedy"]
     said = status_text.render(document)
-    assert f"  {where}: {what}{' since 11:58:00 (2 min)' if since else ''}\n" in said
+    place = "" if where in what else f"{where}: "
+    assert f"  {place}{what}{' since 11:58:00 (2 min)' if since else ''}\n" in said
+
+
+def test_a_service_of_another_host(lab: Lab) -> None:
+    document = copy.deepcopy(WHOLE)
+    document["services"][2]["host"] = "compute9"
+    assert [(row["where"], row["what"]) for row in judged(document, lab)["degraded"]] == [
+        ("controller", "nova-compute on compute9 is registered and not of this lab"),
+        ("compute1", "nova-compute on compute1 has never reported to Nova"),
+    ]
+
+
+def test_an_engine_that_does_not_answer(lab: Lab) -> None:
+    document = copy.deepcopy(WHOLE)
+    document |= {"services": None, "agents": None, "servers": None, "cells": None, "versions": {}}
+    for row in document["nodes"]:
+        row |= {"state": "unknown", "problem": "no engine"}
+        del row["units"]
+    assert [row["what"] for row in judged(document, lab)["degraded"]] == [
+        f"it is not known whether {name} runs: no engine" for name in ("controller", "compute1")
+    ]
 
 
 @pytest.mark.parametrize("state", ["stopped", "paused", "not_created"])

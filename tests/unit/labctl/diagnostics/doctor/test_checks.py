@@ -143,7 +143,7 @@ PROVIDER = {"url": "http://c:8778", "kind": "ok", "error": "", "providers": 0, "
         ([("controller", ["cloud", "cells", 1, "fixed"], ["transport_url"])], ("cells", "controller", "warning")),
         ([("controller", ["cloud", "mapped"], {"compute1": "cell1"})], ("host-mapping", "compute2", "error")),
         ([("controller", ["cloud", "mapped", "old"], "cell1")], ("host-mapping", "controller", "warning")),
-        ([("controller", ["cloud", "services", SERVICE, "age"], 90)], ("service", SERVICE_HOST, "error")),
+        ([("controller", ["cloud", "services", SERVICE, "down"], True)], ("service", SERVICE_HOST, "error")),
         ([("controller", ["cloud", "services", SERVICE, "disabled"], 1)], ("service", SERVICE_HOST, "warning")),
         ([("controller", ["cloud", "services", SERVICE, "forced_down"], 1)], ("service", SERVICE_HOST, "error")),
         (
