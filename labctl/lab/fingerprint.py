@@ -16,7 +16,7 @@ from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
 
 _SOFTWARE = ("novalab", "ansible-core", "ansible", "openstacksdk")
-_BESIDE_INVENTORY = ("group_vars", "host_vars")  # Ansible reads these too
+_BESIDE_INVENTORY = ("group_vars", "host_vars", "overrides")  # Ansible reads these too
 
 
 def fingerprint(lab: Lab, paths: LabPaths) -> str:

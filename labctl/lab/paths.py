@@ -126,6 +126,11 @@ class LabPaths:
         return self.state / "vagrant-nodes.json"
 
     @property
+    def overrides(self) -> Path:
+        """The user's own options for services; may be missing."""
+        return self.directory / "overrides"
+
+    @property
     def hosts_ini(self) -> Path:
         """The inventory for Ansible."""
         return self.directory / "hosts.ini"

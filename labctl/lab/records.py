@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from labctl.files import write_private
+from labctl.lab import overrides
 from labctl.lab.model import Lab
+from labctl.lab.overrides import Facts
 from labctl.lab.paths import LabPaths, assets
 
 FIXED = ("name", "release", "provider", "network", "networking", "guest_network")
@@ -33,13 +35,14 @@ def facts(lab: Lab, engine: object, *, leaving: Iterable[str] = ()) -> dict[str,
     }
 
 
-def software(lab: Lab) -> dict[str, Any]:
-    """What of lab.yaml site.yaml brings about on nodes that are there, without the passwords."""
+def software(lab: Lab, options: Facts) -> dict[str, Any]:
+    """What site.yaml brings about on nodes that exist: from lab.yaml, without the passwords, and from overrides."""
     return {
         "dashboard": lab.dashboard,
         "virt_type": lab.virt_type,
         "images": {image.name: image.model_dump(mode="json", exclude={"name"}) for image in lab.images},
         "roles": roles(),
+        "overrides": options,
     }
 
 
@@ -99,7 +102,8 @@ def remember(paths: LabPaths, lab: Lab, engine: str | None, *, leaving: Iterable
 
 def remember_software(paths: LabPaths, lab: Lab) -> None:
     """Note that all of the software is there."""
-    write_private(paths.software, json.dumps(software(lab), indent=2) + "\n")
+    options = overrides.facts(overrides.read(lab, paths))
+    write_private(paths.software, json.dumps(software(lab, options), indent=2) + "\n")
 
 
 def forget_software(paths: LabPaths) -> None:

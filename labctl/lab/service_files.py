@@ -43,13 +43,19 @@ class Unit(_Part):
 
 
 class ConfigFile(_Part):
-    """A configuration file, whose it is and who may read it; format oslo is oslo.config's."""
+    """A configuration file, whose it is and who may read it; format oslo is oslo.config's.
+
+    namespaces are those of the options that its service reads; aliases has sections whose names the file may choose,
+    each with one that has the same options.
+    """
 
     path: Path_
     owner: str = "root"
     group: str = "root"
     mode: Annotated[str, Field(pattern="^0[0-7]{3}$")] = "0644"
     format: Literal["oslo"] | None = None
+    namespaces: Names = ()
+    aliases: dict[str, str] = {}
 
 
 class Database(_Part):

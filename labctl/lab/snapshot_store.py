@@ -111,9 +111,8 @@ def adding(paths: LabPaths, lab: Lab, name: str, engine: str | None, images: Map
         images=dict(images),
     )
     try:
-        for file in FILES:
-            if (paths.directory / file).is_file():
-                _copy(paths.directory / file, place / "lab" / file, 0o600)
+        for file in files(paths.directory):
+            _copy(paths.directory / file, place / "lab" / file, 0o600)
         (place / "lab").mkdir(exist_ok=True)
         yield snapshot
         write_private(place / _MANIFEST, json.dumps(asdict(snapshot), indent=2) + "\n")
@@ -123,9 +122,18 @@ def adding(paths: LabPaths, lab: Lab, name: str, engine: str | None, images: Map
         raise
 
 
+def files(directory: Path) -> dict[str, int]:
+    """The files of a lab, or of a snapshot of it, with their modes: FILES, and the user's overrides."""
+    folder = directory / "overrides"
+    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else ()
+    own = {str(path.relative_to(directory)): 0o600 for path in found}
+    return {file: mode for file, mode in FILES.items() if (directory / file).is_file()} | own
+
+
 def put_back(paths: LabPaths, snapshot: Snapshot) -> Path | None:
     """Give the lab the files that the snapshot has. Returns where a lab.yaml that says something else is kept."""
     source, kept = _files(paths, snapshot.name), None
+    _put_back_overrides(paths, source)
     for file, mode in FILES.items():
         mine, place = source / file, paths.directory / file
         if file == "lab.yaml" and place.is_file():
@@ -138,6 +146,22 @@ def put_back(paths: LabPaths, snapshot: Snapshot) -> Path | None:
         else:
             place.unlink(missing_ok=True)
     return kept
+
+
+def _put_back_overrides(paths: LabPaths, source: Path) -> None:
+    """The overrides of then; those of now are kept beside them when they differ."""
+    texts = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (paths.overrides, source / "overrides")
+    ]
+    if texts[0] == texts[1]:
+        return
+    if texts[0]:
+        kept = paths.overrides.with_name("overrides.replaced")
+        shutil.rmtree(kept, ignore_errors=True)
+        paths.overrides.replace(kept)
+    for name in texts[1]:
+        _copy(source / "overrides" / name, paths.overrides / name, 0o600)
 
 
 def forget_all(paths: LabPaths) -> list[str]:

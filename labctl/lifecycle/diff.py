@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labctl.lab import overrides, service_files
 from labctl.lab import records as made
-from labctl.lab import service_files
 from labctl.lab.model import Lab
 from labctl.lifecycle.plan import Change, Plan, Refusal
 from labctl.providers.node_state import NodeState
@@ -41,6 +41,7 @@ class Existing:
     servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cloud: bool = True
     unknown: str = ""
+    options: overrides.Facts = field(default_factory=dict)
 
 
 def compare(
@@ -168,7 +169,7 @@ def _changed(lab: Lab, existing: Existing, leaving: tuple[str, ...]) -> Iterator
         detail = "the last `labctl up` has not come to its end; what is missing follows"
         yield Change("change", "software", detail, staying)
     else:
-        yield from _changed_software(lab, existing.software, staying)
+        yield from _changed_software(lab, existing, staying)
     for name in _new_passwords(lab, existing):
         secret = service_files.secrets()[name]
         nodes = staying if secret.where == "every node" else staying[:1]
@@ -181,11 +182,22 @@ def _new_passwords(lab: Lab, existing: Existing) -> list[str]:
     return [name for name in names if lab.secrets.get(name, "") not in ("", existing.passwords.get(name, ""))]
 
 
-def _changed_software(lab: Lab, before: Mapping[str, Any], staying: tuple[str, ...]) -> Iterator[Change]:
-    now = made.software(lab)
+def _changed_overrides(lab: Lab, existing: Existing, before: object, staying: tuple[str, ...]) -> Iterator[Change]:
+    for name, words in overrides.changes(before if isinstance(before, dict) else {}, existing.options).items():
+        targets = [target for target in overrides.targets(lab, name) if target.node.name in staying]
+        units = dict.fromkeys(unit for target in targets for unit in target.restarts)
+        nodes = tuple(dict.fromkeys(target.node.name for target in targets)) or staying
+        detail = f"{', '.join(words)}; {', '.join(units)} restart on {', '.join(nodes)}"
+        yield Change("change", f"overrides/{name}", detail, nodes)
+
+
+def _changed_software(lab: Lab, existing: Existing, staying: tuple[str, ...]) -> Iterator[Change]:
+    before = existing.software or {}
+    now = made.software(lab, existing.options)
+    yield from _changed_overrides(lab, existing, before.get("overrides"), staying)
     controller, computes = staying[:1], staying[1:]
     if before.get("roles") != now["roles"]:
-        yield Change("change", "software", "novalab itself is another one than at the last `labctl up`", staying)
+        yield Change("change", "software", "novalab has changed since the last `labctl up`", staying)
     if now["dashboard"] and not before.get("dashboard"):
         yield Change("create", "dashboard", f"Horizon on the controller, {lab.dashboard_url}", controller)
     if before.get("virt_type", now["virt_type"]) != now["virt_type"]:

@@ -1,10 +1,10 @@
 """What has to be done to a lab, or is refused, before anything is touched."""
 
 from labctl.errors import LabError
-from labctl.lab import image_files, records
+from labctl.lab import image_files, overrides, records
 from labctl.lab import secrets as lab_secrets
 from labctl.lab.paths import LabPaths
-from labctl.lifecycle import conflicts, diff, scale_down
+from labctl.lifecycle import conflicts, diff, option_check, scale_down
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.plan import Plan
 
@@ -16,6 +16,7 @@ def preflight(context: LabContext, *, evict: bool = False, remove: bool = False)
     """
     image_files.check(context.lab.images, context.paths)
     plan = make_plan(context, evict=evict, remove=remove)
+    option_check.check(context)
     if not plan.refusals:
         conflicts.check(context.lab, context.paths, conflicts.find_others(context))
     return plan
@@ -46,6 +47,7 @@ def make_plan(context: LabContext, *, evict: bool = False, remove: bool = True) 
         servers=servers,
         cloud=cloud,
         unknown=unknown,
+        options=overrides.facts(overrides.read(lab, paths)),
     )
     return diff.compare(lab, found, tuple(node.name for node in going), evict=evict, remove=remove)
 

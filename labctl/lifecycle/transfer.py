@@ -78,7 +78,7 @@ def _export_nodes(context: LabContext, engine: Engine, target: Path) -> int:
     try:
         with progress.step("Archive") as step:
             kept = paths.snapshots / name / "lab"
-            files = {file: kept / file for file in snapshot_store.FILES if (kept / file).is_file()}
+            files = {file: kept / file for file in snapshot_store.files(kept)}
             if "lab.yaml" not in files:
                 write_private(kept / "lab.yaml", "{}\n")  # the default lab
                 files["lab.yaml"] = kept / "lab.yaml"
@@ -151,9 +151,9 @@ def up(context: LabContext, source: Path, manifest: Manifest) -> Outcome:
         place = paths.directory / name
         if name == "lab.yaml" and place.is_file():
             continue  # the lab.yaml of somebody who wants another network, say
-        place.parent.mkdir(mode=0o700, exist_ok=True)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(place, text.decode())
-        place.chmod(snapshot_store.FILES[name])
+        place.chmod(snapshot_store.FILES.get(name, 0o600))
     if not manifest.finished:
         return lifecycle_up.up(context, preflight(context))
     _bring_up(context, engine, manifest)

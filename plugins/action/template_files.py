@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+from ansible_collections.novalab.openstack.plugins.module_utils import oslo_ini
 
 # As ansible.builtin.template has it.
 OPTIONS = {"trim_blocks": True, "lstrip_blocks": False}
@@ -23,6 +24,15 @@ MANAGED = "Ansible managed"  # the default of Ansible itself
 def packed(texts: list[str]) -> str:
     """Texts as one word, small because all of it travels through the pipe of one ssh."""
     return base64.b64encode(zlib.compress(json.dumps(texts).encode())).decode()
+
+
+def _read(path: str) -> str:
+    """A file that is data and never a template. Raises AnsibleActionFail when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnsibleActionFail(f"{path} cannot be read: {error}") from error
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -36,7 +46,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not isinstance(files, list) or not all(isinstance(file, dict) and file.get("src") for file in files):
             raise AnsibleActionFail(f"expected files as a list of dictionaries with src and dest, found {type(files)}")
         files = [file for file in files if boolean(file.get("wanted", True))]
-        arguments["contents"] = packed([self._text(file, task_vars) for file in files])
+        texts = [self._text(file, task_vars) for file in files]
+        overrides = [self._overrides(file, text, task_vars) for file, text in zip(files, texts, strict=True)]
+        arguments["contents"] = packed(texts)
+        arguments["overrides"] = packed([json.dumps(found) for found in overrides]) if any(overrides) else None
         # What only templates need stays here.
         arguments["files"] = [{name: value for name, value in file.items() if name != "item"} for file in files]
         result.update(
@@ -45,6 +58,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         )
         return result
+
+    def _overrides(self, file: dict[str, Any], text: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """What is to be merged into a file, and what its service's options are; empty when there is nothing."""
+        folder = str(self._templar.template(task_vars.get("template_files_overrides", "")) or "")
+        if not folder or not os.path.isdir(folder) or not oslo_ini.has_sections(text):
+            return {}
+        dest = str(self._templar.template(file["dest"]))
+        # From the general to the special: every node, groups, this node.
+        places = ["", *sorted(task_vars.get("group_names", [])), str(task_vars.get("inventory_hostname", ""))]
+        names = dict.fromkeys(os.path.join(place, os.path.basename(dest)) for place in places)
+        found = [(name, path) for name in names if os.path.isfile(path := os.path.join(folder, name))]
+        if not found:
+            return {}
+        options = self._templar.template(task_vars.get("template_files_options", {})).get(dest, {})
+        return {
+            "files": [[f"overrides/{name}", _read(path)] for name, path in found],
+            "namespaces": list(options.get("namespaces", [])),
+            "aliases": dict(options.get("aliases", {})),
+        }
 
     def _text(self, file: dict[str, Any], task_vars: dict[str, Any]) -> str:
         path = self._find_needle("templates", file["src"])

@@ -60,6 +60,16 @@ options:
   contents:
     description: The texts, packed. The action plugin fills this in.
     type: str
+  overrides:
+    description: What is merged into them, packed. The action plugin fills this in.
+    type: str
+notes:
+  - If the variable C(template_files_overrides) names a directory on the controller, files in it are merged into INI
+    files of the same name, after the template was filled in. C(NAME) is for every node, C(GROUP/NAME) for a group and
+    C(NODE/NAME) for a node; an option there replaces all of its name. They are data, never templates.
+  - C(template_files_options) has, by the path of a file, the C(namespaces) of its service's options and C(aliases) of
+    sections. An option that the service does not know, or whose value it cannot read, fails the task before the file is
+    written, where oslo.config is installed.
 attributes:
   check_mode:
     support: full
@@ -104,6 +114,29 @@ def unpacked(contents: str) -> list[str]:
     """The texts as the action plugin has packed them."""
     texts: list[str] = json.loads(zlib.decompress(base64.b64decode(contents)))
     return texts
+
+
+def with_overrides(text: str, overrides: dict[str, Any]) -> str:
+    """A text into which overrides are merged. Raises ValueError with everything that is wrong with them."""
+    if not overrides:
+        return text
+    # Costs more than everything else here, and few labs have overrides.
+    from ansible_collections.novalab.openstack.plugins.module_utils import oslo_ini, oslo_options
+
+    wrong = []
+    for name, more in overrides["files"]:
+        job = {"namespaces": overrides["namespaces"], "aliases": overrides["aliases"], "template": text, "text": more}
+        try:
+            wrong += [
+                f"{name}, line {found['line']}: found {found['found']}, expected {found['expected']}"
+                for found in oslo_options.complaints(job)
+            ]
+        except oslo_ini.IniSyntaxError as problem:
+            wrong.append(f"{name}, {problem}")
+    if wrong:
+        raise ValueError("nothing was written, because of the overrides:\n" + "\n".join(wrong))
+    merged: str = oslo_ini.merged(text, [(name, more) for name, more in overrides["files"]])
+    return merged
 
 
 def text_of(path: str) -> str | None:
@@ -197,12 +230,20 @@ def main() -> None:
                 },
             },
             "contents": {"type": "str", "no_log": True},
+            "overrides": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )
     differences = []
     written: list[str] = []
-    for file, text in zip(module.params["files"], unpacked(module.params["contents"]), strict=True):
+    texts = unpacked(module.params["contents"])
+    packed = module.params["overrides"]
+    overrides = [json.loads(found) for found in unpacked(packed)] if packed else [{}] * len(texts)
+    try:  # before anything is written
+        texts = [with_overrides(text, more) for text, more in zip(texts, overrides, strict=True)]
+    except ValueError as error:
+        module.fail_json(msg=str(error), written=written)
+    for file, text in zip(module.params["files"], texts, strict=True):
         try:
             difference = keep(file, text, module.check_mode)
         except (LookupError, ValueError, OSError) as error:

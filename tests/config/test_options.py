@@ -7,11 +7,12 @@ oslo-config-validator reads them there.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sys.executable).parent
 INSIDE = Path(__file__).with_name("inside.py")
-NODES = {"controller": "controller_nodes", "compute": "compute_nodes"}
+NODES: dict[str, service_files.Group] = {"controller": "controller_nodes", "compute": "compute_nodes"}
 # Every character that means something to a URL, to oslo.config or to an INI file.
 HARD = "p@:/#%?$'\" x"
 # Longer than a test takes: a container that a killed run has left ends by itself.
@@ -37,43 +38,17 @@ SECONDS = 900
 
 @dataclass(frozen=True)
 class File:
-    """A configuration file, the node that has it, and the namespaces of the options that its service reads.
-
-    aliases names sections that are called as the file likes, each with one that has the same options.
-    """
+    """A configuration file, and the node that has it."""
 
     node: str
-    path: str
-    namespaces: tuple[str, ...]
-    aliases: dict[str, str] = field(default_factory=dict)
+    file: service_files.ConfigFile
 
 
-API = ("keystonemiddleware.auth_token", "oslo.middleware", "oslo.policy")
-NOVA = ("nova.conf", "oslo.concurrency", "oslo.log", "oslo.messaging", "oslo.service.service")
-NEUTRON = ("neutron", "oslo.concurrency", "oslo.log")
-# A new service is a line here.
-FILES = [
-    File("controller", "/etc/keystone/keystone.conf", ("keystone", "oslo.cache", "oslo.db", "oslo.log", "oslo.policy")),
-    File(
-        "controller",
-        "/etc/glance/glance-api.conf",
-        ("glance.api", "glance.store", "glance.multi_store", "oslo.db", "oslo.log", *API),
-        # A store's section is named in enabled_backends.
-        {"fs": "glance_store"},
-    ),
-    File("controller", "/etc/placement/placement.conf", ("placement.conf", "oslo.log", *API)),
-    File("controller", "/etc/nova/nova.conf", (*NOVA, "oslo.db", *API)),
-    File("controller", "/etc/neutron/neutron.conf", (*NEUTRON, "oslo.db", "oslo.messaging", *API)),
-    File("controller", "/etc/neutron/plugins/ml2/ml2_conf.ini", ("neutron.ml2", "neutron.ml2.ovn")),
-    File("compute", "/etc/nova/nova.conf", NOVA),
-    File("compute", "/etc/nova/nova-compute.conf", NOVA),
-    File("compute", "/etc/neutron/neutron.conf", (*NEUTRON, "neutron.agent")),
-    File(
-        "compute",
-        "/etc/neutron/neutron_ovn_metadata_agent.ini",
-        ("neutron.ovn.metadata.agent", "neutron.ml2.ovn", "oslo.log"),
-    ),
-]
+def files() -> Iterator[File]:
+    """Every file that the roles describe with its service's options."""
+    for kind, group in NODES.items():
+        for role in itertools.chain.from_iterable(service_files.lab_roles(group).values()):
+            yield from (File(kind, file) for file in service_files.of_role(role).files if file.namespaces)
 
 
 @dataclass(frozen=True)
@@ -85,7 +60,7 @@ class Nodes:
 
     def complaints(self, file: File) -> list[str]:
         """What the service's own options have against the file."""
-        job = {"path": file.path, "namespaces": file.namespaces, "aliases": file.aliases}
+        job = {"path": file.file.path, "namespaces": file.file.namespaces, "aliases": file.file.aliases}
         said = self.run(file.node, "python3", "-c", INSIDE.read_text(encoding="utf-8"), stdin=json.dumps(job))
         found: list[str] = json.loads(said)["complaints"]
         return found
@@ -170,6 +145,6 @@ def command(*words: str | Path, env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.node}-{Path(file.path).name}")
+@pytest.mark.parametrize("file", files(), ids=lambda file: f"{file.node}-{Path(file.file.path).name}")
 def test_the_service_knows_every_option(nodes: Nodes, file: File) -> None:
     assert nodes.complaints(file) == []

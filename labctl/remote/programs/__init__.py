@@ -13,7 +13,10 @@ from typing import Any
 from labctl.lab.paths import assets
 
 _SHARED_PACKAGE = "ansible_collections.novalab.openstack.plugins.module_utils"
-_SHARED = {"state": ("systemd",)}  # what a program needs of it, in the order in which they import each other
+_SHARED = {
+    "options": ("oslo_ini", "oslo_options"),
+    "state": ("systemd",),
+}  # what a program needs of it, in the order in which they import each other
 
 # Modules are made from their texts under the names they have here, with the packages above them.
 _LOADER = """

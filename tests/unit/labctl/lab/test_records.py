@@ -36,7 +36,7 @@ def test_the_software(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     records.remember_software(paths, make_lab(dashboard=True, secrets={"keystone_admin": "hunter2"}))
     record = records.read_software(paths) or {}
     assert len(record.pop("roles")) == 12
-    assert record == {"dashboard": True, "virt_type": "auto", "images": {}}
+    assert record == {"dashboard": True, "virt_type": "auto", "images": {}, "overrides": {}}
     assert (paths.state / "software.json").stat().st_mode & 0o777 == 0o600
     records.forget_software(paths)
     records.forget_software(paths)

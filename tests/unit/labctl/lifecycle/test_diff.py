@@ -32,7 +32,7 @@ def there(lab: Lab, *, engine: str | None = "podman", **more: Any) -> Existing: 
     whole: dict[str, Any] = {
         "nodes": {node.name: NodeState.RUNNING for node in lab.nodes},
         "made": records.facts(lab, engine),
-        "software": records.software(lab),
+        "software": records.software(lab, {}),
         "passwords": PASSWORDS,
         "engine": engine,
         **more,
@@ -249,7 +249,7 @@ def test_the_controller_has_no_part_in_computes_that_come_and_go(
     assert planned(lab, before).local is local
     for more in (
         {"software": None},
-        {"software": {**records.software(make_lab()), "roles": "another"}},
+        {"software": {**records.software(make_lab(), {}), "roles": "another"}},
         {"nodes": {"compute1": "running", "compute2": "running"}},
         {"nodes": {"controller": "exited", "compute1": "running", "compute2": "running"}},
     ):
