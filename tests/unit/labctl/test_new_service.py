@@ -142,13 +142,14 @@ def test_ansible_verifies_and_provides_for_it(root: Path, paths: LabPaths, lab: 
         "ansible_python_interpreter": sys.executable,
     }
     names = ("lab_units", "lab_files", "mariadb_users", "rabbitmq_users", "keystone_users", "keystone_services")
-    inventory = {"all": {"vars": variables, "children": {"controller_nodes": {"hosts": {"localhost": None}}}}}
+    groups = {"controller_nodes": {"hosts": {"controller": None}}, "compute_nodes": {"hosts": {"compute1": None}}}
+    inventory = {"all": {"vars": variables, "children": groups}}
     (root / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
-    shown = paths.directory / "shown.json"
+    shown = paths.directory / "{{ inventory_hostname }}.json"
     content = "".join(f"'{name}': {name}, " for name in names)
     copy = {"content": f"{{{{ {{{content}}} | to_json }}}}", "dest": str(shown), "mode": "0600"}
     tasks = [{"ansible.builtin.copy": copy}]
-    play = {"hosts": "controller_nodes", "connection": "local", "gather_facts": False, "tasks": tasks}
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
     (root / "show.yml").write_text(json.dumps([play]), encoding="utf-8")
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "show.yml"],
@@ -159,7 +160,12 @@ def test_ansible_verifies_and_provides_for_it(root: Path, paths: LabPaths, lab: 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(shown.read_text(encoding="utf-8"))
+    found, seen = (
+        json.loads((paths.directory / f"{node}.json").read_text(encoding="utf-8"))
+        for node in ("controller", "compute1")
+    )
+    # Accounts are the controller's, also where a compute's turn looks at them.
+    assert {name: found[name] for name in names[2:]} == {name: seen[name] for name in names[2:]}
     assert "barbican-api" in [unit["name"] for unit in found["lab_units"]]
     assert "/srv/barbican/policy.yaml" in found["lab_files"]  # beside /etc, of which drift knows everything
     assert ["barbican"] in [user["databases"] for user in found["mariadb_users"]]
