@@ -51,11 +51,6 @@ class Case:
         return self.lab.controller.name
 
     @property
-    def controller_address(self) -> str:
-        """The controller's address."""
-        return str(self.lab.controller.address)
-
-    @property
     def cloud(self) -> Facts:
         """What the controller's databases and APIs say; empty when it does not answer."""
         found: Facts = self.nodes.get(self.controller, {}).get("cloud") or {}
