@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 DEV_STAMP := $(VENV)/.complete-dev
 CHAIN := provider_network mariadb rabbitmq memcached keystone glance guest_image placement nova_controller novncproxy \
-	neutron_server nova_compute neutron_agent
+	neutron_server nova_compute neutron_agent horizon
 # Named, because molecule finds it by itself in a checkout of git only.
 MOLECULE := $(BIN)/molecule --base-config .config/molecule/config.yml
 UV_SYNC = VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs bench molecule clean ruff mypy imports yamllint ansible-lint unit
+.PHONY: help setup setup-dev up verify status halt destroy check test sanity docs bench molecule images config e2e clean ruff mypy imports yamllint ansible-lint unit
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,21 +44,30 @@ destroy: setup ## Remove the lab, keep the images
 check: setup-dev ## Linters, types and unit tests: no root, no lab, under a minute
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ansible-lint mypy imports ruff yamllint unit
 
-test: check sanity ## Everything: `make check`, `make sanity`, `make molecule`, then the tests on images and on a real lab
-	@$(MAKE) --no-print-directory molecule
-	$(BIN)/pytest tests --ignore tests/unit
+test: setup-dev ## Everything: check, sanity, molecule, config, e2e; ends with a table of what took how long
+	+@$(BIN)/python -m tools.stages
 
-# `node` and `collection` want bare nodes, and `horizon` installs packages that a lab's nodes have when asked for only. The
-# others share theirs, and in the order of site.yaml each role finds there what it needs. RELEASE is read by
+# `node` and `collection` want bare nodes. The others share theirs, and in the order of site.yaml each role finds there what
+# it needs; `horizon` is last, because it installs packages that a lab's nodes have when asked for only. RELEASE is read by
 # default/create.yml, from the environment.
 molecule: setup-dev ## Every role tested in containers; alone: ROLE=mariadb; on Debian 12: RELEASE=zed
 ifdef ROLE
 	$(MOLECULE) test --scenario-name $(ROLE)
 else
-	$(MOLECULE) test --scenario-name node --scenario-name collection --scenario-name horizon
+	$(MOLECULE) test --scenario-name node --scenario-name collection
 	SHARED_NODES=true $(MOLECULE) destroy
 	SHARED_NODES=true $(MOLECULE) test $(CHAIN:%=--scenario-name %) -- --skip-tags before
 endif
+
+images: setup-dev ## The node images of the default lab, which molecule, config and e2e start from
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
+		for kind in controller compute; do $(BIN)/labctl -C $$folder image ensure --kind $$kind; done
+
+config: setup-dev ## The options that the roles write, compared with what both releases' packages know
+	$(BIN)/pytest --durations=5 tests/config
+
+e2e: setup-dev ## A real lab from `labctl up` to `labctl destroy`
+	$(BIN)/pytest --durations=25 tests/e2e
 
 sanity: setup-dev ## ansible-test's sanity tests on the collection as it is built
 	$(BIN)/python -m tools.sanity

@@ -127,8 +127,9 @@ class ContainerNodes:
         if idle:
             present = {container.name for container in self.own()}
             given = image_overrides.own(lab, self._paths, made_by)
-            if not present.issuperset(lab.container(node) for node in lab.nodes if node.name not in given):
-                node_images.ensure(lab, made_by, self._paths, progress, network=lab.network_name)
+            new = [node for node in lab.nodes if node.name not in given and lab.container(node) not in present]
+            groups = {node.group for node in new}
+            node_images.ensure(lab, made_by, self._paths, progress, groups=groups, network=lab.network_name)
         return tuple(idle)
 
     def recover(self, report: Report, *, by_vagrant: bool = False) -> list[str]:

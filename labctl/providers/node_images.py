@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -46,31 +46,40 @@ def bare_reference(release: Release) -> str:
     return f"{REPOSITORY}-node:{release.suite}-{_key(release)}"
 
 
-def ensure(lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, *, network: str | None = None) -> None:
-    """Make the images that are missing. Raises LabError when one cannot be made; nothing half-made is kept.
+def ensure(
+    lab: Lab,
+    engine_: Engine,
+    paths: LabPaths,
+    progress: Progress,
+    *,
+    groups: Collection[Group],
+    network: str | None = None,
+) -> None:
+    """Make the lab's images if one of these groups' is missing. Raises LabError; nothing half-made is kept.
 
     network is the engine's network through which the packages come, by default the engine's own.
     """
-    if _complete(lab, engine_):
+    if _complete(lab, engine_, groups):
         return
     with _alone(progress):
-        if _complete(lab, engine_):  # by the one that was waited for
+        if _complete(lab, engine_, groups):  # by the one that was waited for
             return
         bare = bare_reference(lab.release)
         _ensure_bare(lab.release, engine_, bare, progress)
         _with_packages(lab, engine_, paths, progress, bare, network)
 
 
-def _complete(lab: Lab, engine_: Engine) -> bool:
-    return all(engine_.has_image(reference(lab, group)) for group in _KINDS)
+def _complete(lab: Lab, engine_: Engine, groups: Collection[Group]) -> bool:
+    return all(engine_.has_image(reference(lab, group)) for group in groups)
 
 
 def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
     """Make the image of a kind of node unless it is there, and return its name."""
     if kind == "node":
         return ensure_bare(lab.release, engine_, progress)
-    ensure(lab, engine_, paths, progress)
-    return next(reference(lab, group) for group, name in _KINDS.items() if name == kind)
+    (group,) = (group for group, name in _KINDS.items() if name == kind)
+    ensure(lab, engine_, paths, progress, groups=[group])
+    return reference(lab, group)
 
 
 def ensure_bare(release: Release, engine_: Engine, progress: Progress) -> str:

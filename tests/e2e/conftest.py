@@ -10,6 +10,18 @@ from tests.e2e import elsewhere
 from tests.e2e.lab import LiveLab
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The minutes of each file, which docs/testing.md has."""
+    seconds: dict[str, float] = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if isinstance(report, pytest.TestReport):
+            name = report.location[0]
+            seconds[name] = seconds.get(name, 0.0) + report.duration
+    terminalreporter.write_sep("=", "minutes by file")
+    for name in sorted(seconds):
+        terminalreporter.write_line(f"{seconds[name] / 60:5.1f} {name}")
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LiveLab]:
     """A lab as `labctl up` makes it; with NOVALAB_KEEP set it stays, and the next run takes it as it is."""

@@ -11,9 +11,16 @@ import openstack
 import pytest
 from openstack.connection import Connection
 
-from tests.e2e.lab import LiveLab
+from tests.e2e.lab import FOUR_ROWS, LiveLab
 
 NAMES = {"demo-compute1": "compute1", "demo-compute2": "compute2"}
+NODES = ("controller", "compute1", "compute2")
+STAMP = "stat -c %Y /var/lib/dpkg/status /etc/nova/nova.conf"
+# As if it had been stopped some time ago. Else Nova takes it for running for service_down_time, which is a minute.
+SILENT = (
+    'mariadb nova -e "UPDATE services SET last_seen_up = last_seen_up - INTERVAL 5 MINUTE,'
+    " updated_at = updated_at - INTERVAL 5 MINUTE WHERE host = 'compute2'\""
+)
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +130,16 @@ def test_the_client(lab: LiveLab, demo: dict[str, Any]) -> None:
     assert {row["Name"] for row in json.loads(client("server list -f json"))} == set(NAMES)
 
 
-def test_nodes_restarted(lab: LiveLab, demo: dict[str, Any]) -> None:
-    """The same servers, started again and reached."""
+def test_halt_and_up_change_nothing(lab: LiveLab, demo: dict[str, Any]) -> None:
+    """The four rows again, from the same machines, and nothing installed or configured. The servers are the same."""
+    before = {node: lab.on(node, STAMP) for node in NODES}
     lab.labctl("halt")
-    lab.up()
+    status = json.loads(lab.labctl("status", "--json").stdout)
+    assert {node["state"] for node in status["nodes"]} == {"stopped"}
+    result = lab.up()
+    assert {node: lab.on(node, STAMP) for node in NODES} == before
+    assert {counts["changed"] for counts in result["ansible"]["nodes"].values()} == {0}
+    assert lab.rows() == FOUR_ROWS
     again = json.loads(lab.labctl("demo", "--json").stdout)
     assert [server["id"] for server in again["servers"]] == [server["id"] for server in demo["servers"]]
     assert {server["status"] for server in again["servers"]} == {"ACTIVE"}
@@ -146,6 +159,7 @@ def test_a_flavor_that_is_too_large(lab: LiveLab, cloud: Connection, make: Calla
 
 def test_a_compute_that_is_down(lab: LiveLab, cloud: Connection, make: Callable[..., str]) -> None:
     lab.on("compute2", "systemctl stop nova-compute")
+    lab.on("controller", SILENT)
     try:
         end = time.monotonic() + 180
         while next(cloud.compute.services(host="compute2")).state != "down" and time.monotonic() < end:

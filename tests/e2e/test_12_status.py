@@ -46,6 +46,8 @@ def look(lab: LiveLab, *options: str) -> tuple[int, dict[str, Any]]:
 def test_status_of_a_whole_lab(lab: LiveLab) -> None:
     code, document = look(lab)
     assert (code, document["state"], document["degraded"], document["problems"]) == (0, "running", [], [])
+    states = {node["name"]: node["state"] for node in document["nodes"]}
+    assert states == dict.fromkeys(("controller", "compute1", "compute2"), "running")
     assert {(row["binary"], row["host"]) for row in document["services"]} == FOUR_ROWS
     assert [(cell["name"], cell["hosts"]) for cell in document["cells"]] == [
         ("cell0", []),

@@ -112,8 +112,8 @@ def test_two_labs_at_once(lab: LiveLab, installed: Installed) -> None:
     with ThreadPoolExecutor() as pool:
         one = pool.submit(installed.labctl, "--lab", NAME, "verify", directory=Path("/"))
         other = pool.submit(installed.labctl, "--lab", lab.description["name"], "verify", directory=Path("/"))
-        assert "The lab is whole." in one.result()
-        assert "The lab is whole." in other.result()
+        assert "The lab is complete and healthy." in one.result()
+        assert "The lab is complete and healthy." in other.result()
 
 
 def test_ejected(installed: Installed) -> None:

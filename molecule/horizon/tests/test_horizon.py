@@ -39,7 +39,7 @@ class Visitor:
 
 @pytest.mark.parametrize("user", ["admin", "demo"])
 def test_login(address: str, secrets: dict[str, str], user: str) -> None:
-    """To the one page that asks nobody but Keystone: the other services are not here."""
+    """To the one page that asks nobody but Keystone: alone, the scenario has no other service."""
     path, page = Visitor(address).login(user, secrets[f"keystone_{user}"])
     assert path.startswith("/identity/")
     assert user in page

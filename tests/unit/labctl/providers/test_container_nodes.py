@@ -10,6 +10,7 @@ import pytest
 from labctl.errors import LabError
 from labctl.providers import vagrant
 from labctl.providers.container_nodes import ContainerNodes
+from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,23 @@ def nodes(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Con
         return ContainerNodes(lab, paths)
 
     return make
+
+
+def test_prepare_makes_images_for_new_nodes_only(
+    make_lab: Callable[..., Lab],
+    paths: LabPaths,
+    nodes: Callable[..., ContainerNodes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The controller has its container; only the computes start from an image."""
+    monkeypatch.setattr(FakeEngine, "ensure_network", lambda *_, **__: None, raising=False)
+    wanted: list[set[str]] = []
+    monkeypatch.setattr("labctl.providers.node_images.ensure", lambda *_, groups, **__: wanted.append(set(groups)))
+    note(paths, "controller", "1")
+    engine = FakeEngine(("1", "novalab-lab-controller", "running", str(paths.directory)))
+    with Progress(paths.directory / "log") as progress:
+        assert nodes(make_lab(), engine).prepare(progress, by_vagrant=False) == ("compute1", "compute2")
+    assert wanted == [{"compute_nodes"}]
 
 
 REMOVE = "rm --force --volumes"

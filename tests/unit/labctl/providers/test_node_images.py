@@ -125,6 +125,23 @@ def test_image_of_a_kind(make_lab: Callable[..., Lab], paths: LabPaths, kind: no
     assert name.startswith(f"localhost/novalab-{kind}:bookworm-")
 
 
+def test_image_of_a_group_that_needs_none_is_not_made(
+    make_lab: Callable[..., Lab], paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compute joins a lab whose controller runs: nobody needs the controller's image, which is missing."""
+    lab = make_lab(dashboard=True)
+    engine = Engine("podman", ("podman",))
+    monkeypatch.setattr(Engine, "has_image", lambda _, name: name == node_images.reference(lab, COMPUTE))
+    made: list[str] = []
+    monkeypatch.setattr(node_images, "_ensure_bare", lambda *_: None)
+    monkeypatch.setattr(node_images, "_with_packages", lambda *_: made.append("images"))
+    with Progress(paths.directory / "log") as progress:
+        node_images.ensure(lab, engine, paths, progress, groups=[COMPUTE])
+        assert made == []
+        node_images.ensure(lab, engine, paths, progress, groups=[CONTROLLER, COMPUTE])
+    assert made == ["images"]
+
+
 @pytest.mark.parametrize(
     ("dump", "proxy"),
     [
