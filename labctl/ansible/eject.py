@@ -22,7 +22,7 @@ _README = Path(__file__).parent / "ejected.md.j2"
 def eject(paths: LabPaths, *, roles: bool = False) -> list[str]:
     """Write the files into the lab's directory, which is made if need be. Returns their names.
 
-    With roles the whole collection comes along, to be changed. Raises BadInput when one of the files is there already.
+    With roles the whole collection comes along, to be changed. Raises BadInput when one of the files already exists.
     """
     root = assets()
     names = [*_PARTS, "ansible.cfg", "README.md", *([COLLECTION.parts[0]] if roles else [])]

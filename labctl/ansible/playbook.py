@@ -60,7 +60,7 @@ class PlaybookFailed(LabError):  # noqa: N818 (named as Ansible says it)
             nodes.setdefault((failure.task, failure.message), []).append(failure.node)
         what = [f"{', '.join(where)}: {task}: {message}" for (task, message), where in nodes.items()]
         what = what or [f"{playbook} did not run:", *last]
-        super().__init__("\n".join(what), "Mend the cause, then repeat: what is done already stays done.")
+        super().__init__("\n".join(what), "Fix the cause and run the command again; finished steps are kept.")
         self.failures = failures
 
 

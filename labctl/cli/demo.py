@@ -30,7 +30,7 @@ def demo(
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     elif delete:
-        typer.echo("Nothing of the demonstration is left.")
+        typer.echo("The demonstration is gone.")
     else:
         lines = [f"{action[:1].upper()}{action[1:]}" for action in result["actions"]]
-        typer.echo("\n".join([*lines, instances.table(result["servers"]), "Each has reached all the others."]))
+        typer.echo("\n".join([*lines, instances.table(result["servers"]), "Each server reaches all the others."]))

@@ -23,7 +23,7 @@ def list_labs(as_json: Json = False) -> None:
         typer.echo(json.dumps({"labs": [asdict(lab) for lab in found]}, indent=2))
         return
     if not found:
-        typer.echo("There is no lab. `labctl up` makes one in the current directory.")
+        typer.echo("There is no lab. `labctl up` builds one in the current directory.")
         return
     rows = [("NAME", "STATE", "NETWORK", "SINCE (UTC)", "DIRECTORY")]
     for lab in found:

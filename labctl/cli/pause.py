@@ -15,4 +15,4 @@ def pause(context: typer.Context) -> None:
     pausing.preflight(lab)
     with working(lab, "pause") as context_:
         pausing.pause(context_)
-    typer.echo("The nodes are held. `labctl resume` lets them go on.")
+    typer.echo("The nodes are paused. `labctl resume` lets them run again.")

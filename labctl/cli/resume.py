@@ -15,4 +15,4 @@ def resume(context: typer.Context) -> None:
     pausing.preflight(lab)
     with working(lab, "resume") as context_:
         held = pausing.resume(context_)
-    typer.echo("The nodes go on." if held else "No node was held.")
+    typer.echo("The nodes run again." if held else "No node was paused.")

@@ -27,7 +27,7 @@ def render(document: Document, *, units: bool = False) -> str:
 def _head(document: Document) -> str:
     head = f"Lab {document['lab']} in {document['directory']}: OpenStack {document['release']}, provider "
     head += f"{document['provider']}, {document['state'].replace('_', ' ')} (times are UTC)"
-    return f"{head}\n{document['working']} is at work on it" if document["working"] else head
+    return f"{head}\n{document['working']} is working on it" if document["working"] else head
 
 
 def _nodes(document: Document, now: datetime) -> Iterator[Sequence[str]]:
@@ -99,7 +99,7 @@ def _upstream(version: str) -> str:
 
 def _troubles(document: Document, now: datetime) -> str:
     if document["state"] == "not_created":
-        return "There is no lab yet: `labctl up` makes it."
+        return "There is no lab yet. `labctl up` builds it."
     if document["state"] in ("stopped", "paused"):
         return f"All nodes are {document['state']}: `labctl up` starts them again."
     if not document["degraded"]:

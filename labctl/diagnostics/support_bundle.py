@@ -82,7 +82,7 @@ def target(file: Path | None, lab: Lab) -> Path:
     path = file or Path(f"novalab-{lab.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
     path = path.expanduser().absolute()
     if path.exists():
-        raise BadInput(f"{path} is there already", "Name a file that is not, or move it away.")
+        raise BadInput(f"{path} already exists", "Name a file that is not, or move it away.")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise BadInput(f"{path.parent} is not a directory that can be written to", "Name a file in one that can.")
     return path

@@ -25,6 +25,6 @@ def check(images: Iterable[Image], paths: LabPaths) -> None:
             ) from error
         if found != expected.lower():
             raise BadInput(
-                f"The file of image {image.name} is another one: {path} has {found}, expected {expected}",
+                f"The file of image {image.name} does not match its checksum: {path} has {found}, expected {expected}",
                 "Get the file again, or correct the checksum in lab.yaml.",
             )

@@ -25,7 +25,7 @@ def held(paths: LabPaths, verb: str) -> Iterator[None]:
             stream.seek(0)
             holder = stream.read().strip() or "another process"
             raise LabError(
-                f"The lab in {paths.directory} is being worked on by {holder}", "Wait until it has ended, then repeat."
+                f"The lab in {paths.directory} is in use by {holder}", "Wait until it ends, then try again."
             ) from error
         stream.seek(0)
         stream.truncate()

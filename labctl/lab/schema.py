@@ -123,7 +123,7 @@ def _count_for_short(value: object) -> object:
 def _secret(value: object) -> object:
     """What was found is never shown: it is a secret also when it is wrong."""
     if not isinstance(value, str):
-        raise _bad("a text", found="something else than a text")
+        raise _bad("a text", found="something other than text")
     if not value:
         raise _bad("at least one character", "Leave the line out to have one generated.", "an empty text")
     for position, character in enumerate(value, start=1):

@@ -22,7 +22,7 @@ def read(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise LabError(f"{path} cannot be read: {error}", _remedy(path)) from error
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise LabError(f"{path} holds something else than names and texts", _remedy(path))
+        raise LabError(f"{path} does not hold names and texts", _remedy(path))
     return data
 
 

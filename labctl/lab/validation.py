@@ -187,7 +187,7 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[s
             ("guest_network",),
             f"{lab.guest_network}, which overlaps the nodes' {lab.network}",
             "a network of the instances' own",
-            "Choose another one for guest_network or for network.",
+            "Choose a different guest_network or network.",
         )
         result.append(({"network", "guest_network", "networking"}, mistake))
     if lab.dashboard and lab.networking == "none":

@@ -10,7 +10,7 @@ from labctl.lab.model import Lab
 from labctl.lifecycle.plan import Change, Plan, Refusal
 from labctl.providers.node_state import NodeState
 
-_AGAIN = "Put lab.yaml back, or make the lab anew: `labctl destroy`, then `labctl up`."
+_AGAIN = "Restore lab.yaml, or rebuild the lab: `labctl destroy`, then `labctl up`."
 # Why what a lab was made as stays as it is.
 _FIXED = {
     "name": "network, containers and files carry it",
@@ -96,8 +96,8 @@ def _refused_removal(
     if not remove:
         yield Refusal("computes", was, now, f"{', '.join(leaving)} must leave", "`labctl up` removes them.")
     elif not existing.cloud:
-        reason = f"the lab has never been whole, and {', '.join(leaving)} may be known to half of it"
-        way = f"Write computes: {was} and run `labctl up` first, or make it anew: `labctl destroy`, then `labctl up`."
+        reason = f"the lab was never complete, and {', '.join(leaving)} may be registered in parts of it"
+        way = f"Write computes: {was} and run `labctl up` first, or rebuild it: `labctl destroy`, then `labctl up`."
         yield Refusal("computes", was, now, reason, way)
     elif existing.unknown and not evict:
         reason = f"Nova cannot be asked what servers are on {', '.join(leaving)}: {existing.unknown}"
@@ -166,7 +166,7 @@ def _changed(lab: Lab, existing: Existing, leaving: tuple[str, ...]) -> Iterator
         detail = "was about to be removed and stays: its services are enabled and started"
         yield Change("change", ", ".join(returning), detail, tuple(returning))
     if existing.software is None:
-        detail = "the last `labctl up` has not come to its end; what is missing follows"
+        detail = "the last `labctl up` did not finish; the rest follows"
         yield Change("change", "software", detail, staying)
     else:
         yield from _changed_software(lab, existing, staying)

@@ -22,7 +22,7 @@ def init(paths: LabPaths, *, name: str | None = None) -> dict[str, str]:
     Raises BadInput when the file is there, and when the name is not one or another lab has it.
     """
     if paths.lab_yaml.exists():
-        raise BadInput(f"{paths.lab_yaml} is there already; nothing was changed", "Edit it, or move it away first.")
+        raise BadInput(f"{paths.lab_yaml} already exists; nothing was changed", "Edit it, or move it away first.")
     chosen: dict[str, str] = {} if name is None else {"name": name}
     try:
         lab = model.resolve(LabFile.model_validate(chosen))
@@ -32,7 +32,7 @@ def init(paths: LabPaths, *, name: str | None = None) -> dict[str, str]:
         ) from error
     for problem in _problems(lab, paths):
         if problem.free is None or (problem.key == "name" and name is not None):
-            raise BadInput(f"{problem.reason}; nothing was changed", "Choose another one.")
+            raise BadInput(f"{problem.reason}; nothing was changed", "Choose a different one.")
         chosen[problem.key] = str(problem.free)
     text = filled(_TEMPLATE.read_text(encoding="utf-8"), chosen)
     try:

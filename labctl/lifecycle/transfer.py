@@ -35,7 +35,7 @@ def check_export(context: LabContext, target: Path, *, with_secrets: bool) -> No
     """Refuse what cannot be exported. Raises BadInput; nothing is changed."""
     lab = context.lab
     if target.exists() or not target.absolute().parent.is_dir():
-        problem = "is there already" if target.exists() else "cannot be written: its directory is not there"
+        problem = "already exists" if target.exists() else "cannot be written: its directory is not there"
         raise BadInput(f"{target} {problem}; nothing was changed", "Choose another file.")
     engine = context.provider.require_engine("Exporting a lab")
     if with_secrets:

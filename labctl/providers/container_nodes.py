@@ -149,7 +149,7 @@ class ContainerNodes:
             known = vagrant.machine_id(paths, node.name, lab.provider)
             if container is not None and state is NodeState.PAUSED:
                 self._installed.run("unpause", container.id)
-                report(f"{node.name}: was paused, runs again")
+                report(f"{node.name}: was paused, now runs again")
                 state = NodeState.RUNNING
             if container is not None and (container.id != known or state not in _SOUND):
                 report(f"{node.name}: an interrupted run left the container half-made; removed")

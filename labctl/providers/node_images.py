@@ -107,7 +107,7 @@ def _alone(progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.tell("Another labctl makes images; waiting for it")
+            progress.tell("Waiting for another labctl that is making images")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

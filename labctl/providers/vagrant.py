@@ -142,7 +142,7 @@ class Machines:
                 return
             passing = next((word for pattern, word in _PASSING.items() if re.search(pattern, output)), None)
             if passing is None or time.monotonic() > end:
-                raise LabError(f"{title} failed:\n{_message(output)}", f"The whole of it is in {self._paths.logs}.")
+                raise LabError(f"{title} failed:\n{_message(output)}", f"The full output is in {self._paths.logs}.")
             self._report(f"{passing}; once more")
             time.sleep(2)
 

@@ -272,7 +272,7 @@ def differences(was: dict[str, dict[str, Facts]], now: dict[str, dict[str, Facts
         for name, facts in was[section].items():
             if now[section].get(name) != facts:
                 where = "Open vSwitch: " if section == "switch" else ""
-                yield f"{where}{name}: {'is another one' if name in now[section] else 'is gone'}"
+                yield f"{where}{name}: {'differs' if name in now[section] else 'is gone'}"
 
 
 def read_note(token: str) -> dict[str, dict[str, Facts]] | None:

@@ -1,4 +1,4 @@
-"""A broken lab fails its verification by name, and `labctl up` mends it."""
+"""A broken lab fails its verification by name, and `labctl up` repairs it."""
 
 import pytest
 

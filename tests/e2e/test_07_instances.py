@@ -201,7 +201,7 @@ def test_nothing_is_left(lab: LiveLab, cloud: Connection, demo: dict[str, Any]) 
     lab.labctl("console", "demo-compute1", "--print")  # so that there is a token to be left
     tokens = "mariadb -N nova -e 'SELECT COUNT(*) FROM console_auth_tokens'"
     assert int(lab.on("controller", tokens)) > 0
-    assert "Nothing of the demonstration is left." in lab.labctl("demo", "--delete").stdout
+    assert "The demonstration is gone." in lab.labctl("demo", "--delete").stdout
     assert list(cloud.compute.servers(all_projects=True)) == []
     assert [port.name for port in cloud.network.ports() if port.device_owner.startswith("compute:")] == []
     assert lab.on("controller", tokens).strip() == "0"

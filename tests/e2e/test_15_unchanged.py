@@ -39,7 +39,7 @@ CHANGES = {
         [
             "controller: Glance image novalab-guest: is gone",
             "controller: Keystone endpoint image admin RegionOne: is gone",
-            "controller: Keystone user demo: is another one",
+            "controller: Keystone user demo: differs",
         ],
         [
             ("controller", f"{AS_ADMIN} test $(openstack image show novalab-guest -c status -f value) = active"),

@@ -56,7 +56,7 @@ def test_the_lab_as_it_is_described(lab: BenchLab) -> None:
 
 
 def test_two_benches_in_a_folder_are_refused(lab: BenchLab) -> None:
-    with pytest.raises(LabError, match="is being worked on by labctl bench"), BenchLab(lab.folder, "b", "x").held():
+    with pytest.raises(LabError, match="is in use by labctl bench"), BenchLab(lab.folder, "b", "x").held():
         pass
 
 

@@ -73,7 +73,7 @@ def test_nothing_differs() -> None:
             "unit nova-api.service: was active, is inactive, was enabled, is disabled",
         ),
         ("units", "nova-api.service", None, "unit nova-api.service: is gone"),
-        ("objects", "Keystone user nova", {"value": "abd"}, "Keystone user nova: is another one"),
+        ("objects", "Keystone user nova", {"value": "abd"}, "Keystone user nova: differs"),
         ("objects", "Keystone user nova", None, "Keystone user nova: is gone"),
         ("switch", "port lab0 of br-lab", None, "Open vSwitch: port lab0 of br-lab: is gone"),
     ],

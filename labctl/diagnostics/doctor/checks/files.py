@@ -68,7 +68,7 @@ def file_broken(case: Case) -> Iterator[Finding]:
                     name,
                     f"{file['path']} on {name} is not a settings file",
                     (file["flaw"],),
-                    "labctl up writes it anew",
+                    "labctl up rewrites it",
                     subject=settings_subject(name, file["user"]),
                 )
 

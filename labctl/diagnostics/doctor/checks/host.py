@@ -165,7 +165,7 @@ def described(case: Case) -> Iterator[Finding]:
     for problem in (case.host.description_problem, case.host.image_problem):
         if problem:
             first, _, remedy = problem.partition("\n")
-            yield Finding(HOST, "labctl up would refuse: lab.yaml does not fit", (first,), remedy or "mend lab.yaml")
+            yield Finding(HOST, "labctl up would refuse: lab.yaml does not fit", (first,), remedy or "correct lab.yaml")
 
 
 @check("virtualisation", "virtual machines run on this machine, where the lab needs that")
@@ -189,7 +189,7 @@ def python(case: Case) -> Iterator[Finding]:
     if case.host.ansible_problem:
         yield Finding(
             HOST,
-            "labctl's Python environment is not whole",
+            "labctl's Python environment is incomplete",
             (case.host.ansible_problem,),
             "make setup, or install novalab again",
         )

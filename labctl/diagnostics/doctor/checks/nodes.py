@@ -29,7 +29,7 @@ _FOUND_AGAIN = (
 @check("node-state", "every node of the lab runs, when any does")
 def node_state(case: Case) -> Iterator[Finding]:
     """Nodes that are missing, stopped or paused when others are not; and those that the engine has lost."""
-    remedies = {"missing": "labctl up makes it anew", "paused": "labctl up lets it go on", NodeState.LOST: _FOUND_AGAIN}
+    remedies = {"missing": "labctl up rebuilds it", "paused": "labctl up lets it go on", NodeState.LOST: _FOUND_AGAIN}
     words = set(case.states.values())
     for node in case.lab.nodes if len(words) > 1 or NodeState.LOST in words else ():
         state = case.states.get(node.name, "missing")
@@ -128,7 +128,7 @@ def _unit_remedy(name: str, unit: str, state: Facts) -> str:
     if state["load"] == "not-found":
         return "labctl up installs it"
     if state["active"] == "failed" or state["sub"] == "auto-restart":
-        return f"mend what the lines above tell of, then: labctl ssh {name} -- sudo systemctl restart {unit}"
+        return f"fix what the lines above say, then: labctl ssh {name} -- sudo systemctl restart {unit}"
     return f"labctl ssh {name} -- sudo systemctl start {unit}"
 
 
@@ -319,7 +319,7 @@ def identity_shared(case: Case) -> Iterator[Finding]:
             )
 
 
-@check("packages", "the packages of every node are whole")
+@check("packages", "no package of a node is half-installed")
 def packages(case: Case) -> Iterator[Finding]:
     """Installations that broke off, and a policy that keeps services from starting."""
     for name, facts in case.nodes.items():

@@ -266,7 +266,7 @@ def test_console_as_json(labctl: Callable[..., tuple[int, str, str]], paths: Lab
 def test_list_and_lab(
     labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, make_lab: Callable[..., Lab]
 ) -> None:
-    assert labctl("list")[:2] == (0, "There is no lab. `labctl up` makes one in the current directory.\n")
+    assert labctl("list")[:2] == (0, "There is no lab. `labctl up` builds one in the current directory.\n")
     paths.lab_yaml.write_text("name: vms\nprovider: libvirt\n", encoding="utf-8")
     lab = make_lab(name="vms", provider="libvirt")
     records.remember(paths, lab, None)

@@ -360,7 +360,7 @@ def test_who_works_on_it(lab: Lab, context: Callable[..., LabContext], paths: La
     with lock.held(paths, "up"):
         document = status.look(context(lab))
     assert document["working"] == f"labctl up (process {os.getpid()})"
-    assert "is at work on it" in status_text.render(document)
+    assert "is working on it" in status_text.render(document)
     assert status.look(context(lab))["working"] is None
     paths.lock.write_text("labctl up (process 999999999)", encoding="utf-8")
     assert lock.holder(paths) is None

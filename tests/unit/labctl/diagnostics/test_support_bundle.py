@@ -118,7 +118,7 @@ def test_where_it_cannot_be(make_lab: Callable[..., Lab], tmp_path: Path, monkey
     assert path.parent == tmp_path
     assert path.name.startswith("novalab-lab-2")
     path.touch()
-    with pytest.raises(BadInput, match="is there already"):
+    with pytest.raises(BadInput, match="already exists"):
         support_bundle.target(path, make_lab())
     with pytest.raises(BadInput, match="is not a directory that can be written to"):
         support_bundle.target(tmp_path / "no" / "b.tar.gz", make_lab())

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 def test_a_second_holder_is_refused(paths: LabPaths) -> None:
     with lock.held(paths, "up"), pytest.raises(LabError) as caught, lock.held(paths, "destroy"):
         pytest.fail("held twice")
-    assert caught.value.message == (
-        f"The lab in {paths.directory} is being worked on by labctl up (process {os.getpid()})"
-    )
-    assert caught.value.remedy == "Wait until it has ended, then repeat."
+    assert caught.value.message == (f"The lab in {paths.directory} is in use by labctl up (process {os.getpid()})")
+    assert caught.value.remedy == "Wait until it ends, then try again."
 
 
 def test_given_back(paths: LabPaths) -> None:

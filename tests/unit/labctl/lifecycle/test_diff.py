@@ -138,7 +138,7 @@ def test_refused(
     with pytest.raises(BadInput, match=r"exists and cannot become what lab\.yaml says; nothing was changed") as caught:
         plan.check(paths)
     assert f"  {said}" in caught.value.message
-    assert caught.value.remedy == "Put lab.yaml back, or make the lab anew: `labctl destroy`, then `labctl up`."
+    assert caught.value.remedy == "Restore lab.yaml, or rebuild the lab: `labctl destroy`, then `labctl up`."
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_the_controller_has_no_part_in_computes_that_come_and_go(
 
 def test_an_interrupted_run_goes_on(make_lab: Callable[..., Lab]) -> None:
     lines = list(planned(make_lab(), there(make_lab(), software=None)).lines())
-    assert lines == ["~ software: the last `labctl up` has not come to its end; what is missing follows"]
+    assert lines == ["~ software: the last `labctl up` did not finish; the rest follows"]
 
 
 def test_a_node_that_was_about_to_leave_stays(make_lab: Callable[..., Lab]) -> None:

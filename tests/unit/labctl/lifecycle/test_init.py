@@ -68,7 +68,7 @@ def test_names_that_cannot_be(paths: LabPaths, name: str, said: str) -> None:
 
 def test_init_overwrites_nothing(paths: LabPaths) -> None:
     paths.lab_yaml.write_text("computes: 1\n", encoding="utf-8")
-    with pytest.raises(BadInput, match="is there already"):
+    with pytest.raises(BadInput, match="already exists"):
         init.init(paths)
     assert paths.lab_yaml.read_text(encoding="utf-8") == "computes: 1\n"
 

@@ -180,7 +180,7 @@ def test_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> N
     ("keys", "file", "with_secrets", "said"),
     [
         ({"provider": "libvirt"}, "file", False, "provider is libvirt"),
-        ({}, "there", False, "is there already"),
+        ({}, "there", False, "already exists"),
         ({}, "nowhere/file", False, "its directory is not there"),
         ({}, "file", True, "controller is not created"),
         ({"images": [{"name": "own", "path": "own.img"}]}, "file", False, r"images of its own \(own\)"),
