@@ -135,7 +135,7 @@ def with_overrides(text: str, overrides: dict[str, Any]) -> str:
             wrong.append(f"{name}, {problem}")
     if wrong:
         raise ValueError("nothing was written, because of the overrides:\n" + "\n".join(wrong))
-    merged: str = oslo_ini.merged(text, [(name, more) for name, more in overrides["files"]])
+    merged: str = oslo_ini.merged(text, overrides["files"])
     return merged
 
 
