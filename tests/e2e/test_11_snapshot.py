@@ -52,7 +52,7 @@ def test_pause_and_resume(lab: LiveLab) -> None:
     lab.labctl("resume")
     wait_for_reports(lab, resumed)
     assert (resumed - held).total_seconds() >= HELD
-    assert "No node was held" in lab.labctl("resume").stdout
+    assert "No node was paused" in lab.labctl("resume").stdout
 
 
 def test_up_resumes(lab: LiveLab) -> None:
