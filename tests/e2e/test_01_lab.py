@@ -131,6 +131,9 @@ def test_verify_says_what_it_compared(lab: LiveLab) -> None:
     assert {"units", "cells", "host mappings", "placement", "nova-status", "network agents"} <= names
     assert "noVNC refuses a wrong token" in names
     assert all(check["ok"] and check["expected"] and check["found"] for check in report)
+    expected = {check["name"]: check["expected"] for check in report}
+    assert expected["RabbitMQ users"] == "neutron, nova"
+    assert "neutron on neutron" in expected["MariaDB grants"]
 
 
 def test_taken_network_is_refused(lab: LiveLab, tmp_path: Path) -> None:
