@@ -146,8 +146,9 @@ def test_a_dumb_terminal_gets_plain_lines(tmp_path: Path) -> None:
     assert "Nodes ...\n" in terminal.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_view() -> None:
+def test_view(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     nodes = {
         "controller": NodeNow("keystone: Bring the schema up to date", now - 4),
         "compute1": NodeNow("node: Set the names", now - 9, busy=False),
@@ -162,8 +163,10 @@ def test_view() -> None:
     assert lines(view, console(100))[0][2:] == f"Software  30 s  {'━' * 24}  about 90 s left"
 
 
-def test_view_of_a_step_of_which_nothing_is_known() -> None:
-    (line,) = lines(View("Image", time.monotonic() - 5, "mmdebstrap"), console())
+def test_view_of_a_step_of_which_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    (line,) = lines(View("Image", now - 5, "mmdebstrap"), console())
     assert line[2:] == "Image  5 s    mmdebstrap"
 
 
