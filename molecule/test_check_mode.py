@@ -7,7 +7,7 @@ import subprocess
 testinfra_hosts = ["local://"]
 
 
-def test_check_mode() -> None:
+def test_check_mode_on_the_finished_node_changes_nothing() -> None:
     inventories = [f"{os.environ['MOLECULE_EPHEMERAL_DIRECTORY']}/inventory", os.environ["INVENTORY"]]
     done = subprocess.run(
         ["ansible-playbook", "--check", "--diff", *(f"--inventory={path}" for path in inventories), "converge.yml"],

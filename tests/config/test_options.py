@@ -146,5 +146,5 @@ def command(*words: str | Path, env: dict[str, str] | None = None) -> str:
 
 
 @pytest.mark.parametrize("file", files(), ids=lambda file: f"{file.node}-{Path(file.file.path).name}")
-def test_the_service_knows_every_option(nodes: Nodes, file: File) -> None:
+def test_option_written_by_a_role_is_known_to_its_service(nodes: Nodes, file: File) -> None:
     assert nodes.complaints(file) == []

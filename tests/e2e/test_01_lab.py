@@ -13,11 +13,11 @@ NODES = ("controller", "compute1", "compute2")
 MEBIBYTE = 1024  # KiB
 
 
-def test_four_rows(lab: LiveLab) -> None:
+def test_services_after_up_are_four_and_up(lab: LiveLab) -> None:
     assert lab.rows() == FOUR_ROWS
 
 
-def test_exactly_these_nova_units(lab: LiveLab) -> None:
+def test_nova_units_on_the_controller_are_exactly_those_expected(lab: LiveLab) -> None:
     output = lab.on("controller", "systemctl list-units --plain --no-legend --type=service --state=running 'nova-*'")
     assert sorted(line.split()[0] for line in output.splitlines()) == [
         "nova-api-metadata.service",
@@ -29,7 +29,7 @@ def test_exactly_these_nova_units(lab: LiveLab) -> None:
 
 
 @pytest.mark.parametrize("node", ["compute1", "compute2"])
-def test_no_database_on_a_compute(lab: LiveLab, node: str) -> None:
+def test_compute_has_no_database_credentials(lab: LiveLab, node: str) -> None:
     """No connection in its files, and none of the databases' passwords anywhere on it."""
     assert lab.on(node, "grep -rlE 'mysql|^ *connection *=' /etc/nova /etc/default || true") == ""
     secrets = "\n".join(value for name, value in lab.secrets.items() if name.startswith("mariadb_"))
@@ -38,7 +38,7 @@ def test_no_database_on_a_compute(lab: LiveLab, node: str) -> None:
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_secrets_stay_in_their_files(lab: LiveLab, node: str) -> None:
+def test_secrets_on_a_node_stay_in_their_files(lab: LiveLab, node: str) -> None:
     """Not in a process list, a log, or a file that everybody can read."""
     secrets = "\n".join(lab.secrets.values())
     lines = lab.on(node, "ps axww -o args= | grep -F -f /dev/fd/3 3<&0 | grep -v 'grep -F' || true", stdin=secrets)
@@ -55,7 +55,7 @@ def test_secrets_stay_in_their_files(lab: LiveLab, node: str) -> None:
     )
 
 
-def test_secrets_on_the_host(lab: LiveLab) -> None:
+def test_secrets_on_the_host_are_in_two_private_files(lab: LiveLab) -> None:
     """In two files of their owner's only, and in no log or record of a run."""
     allowed = {lab.directory / ".labctl" / "secrets.json", lab.directory / "clouds.yaml"}
     found = set()
@@ -68,13 +68,13 @@ def test_secrets_on_the_host(lab: LiveLab) -> None:
 
 
 @pytest.mark.parametrize(("node", "limit"), [("controller", 2560 * MEBIBYTE), ("compute1", 600 * MEBIBYTE)])
-def test_memory_of_an_idle_node(lab: LiveLab, node: str, limit: int) -> None:
+def test_memory_of_an_idle_node_is_below_the_limit(lab: LiveLab, node: str, limit: int) -> None:
     """The proportional memory of all processes, in KiB."""
     used = lab.on(node, "cat /proc/[0-9]*/smaps_rollup 2>/dev/null | awk '/^Pss:/ {sum += $2} END {print sum}'")
     assert int(used) < limit
 
 
-def test_configuration_belongs_to_root_and_the_service(lab: LiveLab) -> None:
+def test_configuration_files_belong_to_root_and_the_service(lab: LiveLab) -> None:
     files = [f"/etc/{name}.conf" for name in ("nova/nova", "keystone/keystone", "glance/glance-api")]
     files += ["/etc/placement/placement.conf", "/etc/neutron/neutron.conf"]
     assert lab.on("controller", f"stat -c '%a %U:%G' {' '.join(files)}").split("\n")[:-1] == [
@@ -86,7 +86,7 @@ def test_configuration_belongs_to_root_and_the_service(lab: LiveLab) -> None:
     ]
 
 
-def test_no_secret_in_the_cell_mappings(lab: LiveLab) -> None:
+def test_cell_mappings_hold_no_secret(lab: LiveLab) -> None:
     table = lab.on(
         "controller", "mariadb -N nova_api -e 'SELECT name, database_connection, transport_url FROM cell_mappings'"
     )
@@ -116,14 +116,14 @@ def test_playbook_by_hand_changes_nothing(lab: LiveLab) -> None:
     only_compared(lab)
 
 
-def test_check_mode(lab: LiveLab) -> None:
+def test_check_mode_on_an_unchanged_lab_changes_nothing(lab: LiveLab) -> None:
     hosts = str(lab.directory / "hosts.ini")
     output = lab.run(str(SCRIPTS / "ansible-playbook"), "-i", hosts, "site.yaml", "--check", "--diff").stdout
     assert "failed=0" in output
     assert "changed=0" in output
 
 
-def test_verify_says_what_it_compared(lab: LiveLab) -> None:
+def test_verify_reports_what_it_compared(lab: LiveLab) -> None:
     result = json.loads(lab.labctl("verify", "--json").stdout)
     assert result["verified"]
     report = json.loads((lab.directory / ".labctl" / "verify.json").read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def test_verify_says_what_it_compared(lab: LiveLab) -> None:
     assert "neutron on neutron" in expected["MariaDB grants"]
 
 
-def test_taken_network_is_refused(lab: LiveLab, tmp_path: Path) -> None:
+def test_up_with_a_taken_network_or_name_is_refused(lab: LiveLab, tmp_path: Path) -> None:
     """Another lab on the same addresses, or of the same name, is refused before anything is made."""
     for text, word in (
         (f"{{name: other, network: {NETWORK}}}", "is taken by"),

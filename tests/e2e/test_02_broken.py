@@ -29,7 +29,9 @@ DELETE_MAPPING = "mariadb nova_api -e \"DELETE FROM host_mappings WHERE host = '
     ],
     ids=["mariadb", "nova-compute", "mapping", "guest"],
 )
-def test_verify_names_the_cause(lab: LiveLab, node: str, damage: str, repair: str, words: tuple[str, ...]) -> None:
+def test_verify_of_a_broken_lab_names_the_cause(
+    lab: LiveLab, node: str, damage: str, repair: str, words: tuple[str, ...]
+) -> None:
     lab.on(node, damage)
     try:
         done = lab.labctl("verify", check=False)
@@ -40,7 +42,7 @@ def test_verify_names_the_cause(lab: LiveLab, node: str, damage: str, repair: st
         lab.on(node, repair)
 
 
-def test_up_mends_it(lab: LiveLab) -> None:
+def test_up_on_a_broken_lab_repairs_only_what_is_broken(lab: LiveLab) -> None:
     """And does nothing else."""
     lab.on("compute1", STOP_COMPUTE)
     lab.on("controller", DELETE_MAPPING)

@@ -3,7 +3,7 @@
 from tests.e2e.lab import FOUR_ROWS, NAME, NETWORK, LiveLab
 
 
-def test_vagrant_up_and_ansible_playbook(lab: LiveLab) -> None:
+def test_vagrant_up_and_ansible_playbook_build_the_lab(lab: LiveLab) -> None:
     lab.labctl("destroy")
     lab.describe(name=NAME, network=NETWORK)
     lab.run("vagrant", "up")

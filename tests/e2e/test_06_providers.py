@@ -26,7 +26,7 @@ def plugin() -> None:
 @pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize("release", ["epoxy", "zed"])
 @pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
-def test_vagrant_validate(tmp_path: Path, provider: str, release: str) -> None:
+def test_vagrantfile_for_machines_is_valid(tmp_path: Path, provider: str, release: str) -> None:
     """With the provider's own settings checked by the provider."""
     description = {"name": "vms", "provider": provider, "release": release, "network": "192.168.57.0/24", "computes": 3}
     (tmp_path / "lab.yaml").write_text(json.dumps(description), encoding="utf-8")

@@ -73,13 +73,13 @@ def settled(cloud: Connection, server_id: str, seconds: float = 300) -> str:
     return status
 
 
-def test_a_server_on_each_compute(demo: dict[str, Any]) -> None:
+def test_demo_makes_a_server_on_each_compute(demo: dict[str, Any]) -> None:
     assert {server["name"]: server["host"] for server in demo["servers"]} == NAMES
     assert {server["status"] for server in demo["servers"]} == {"ACTIVE"}
     assert demo["actions"] == ["make demo-compute1", "make demo-compute2"]
 
 
-def test_each_reaches_the_other(lab: LiveLab, demo: dict[str, Any]) -> None:
+def test_servers_on_different_computes_reach_each_other(lab: LiveLab, demo: dict[str, Any]) -> None:
     addresses = {server["name"]: server["addresses"][0] for server in demo["servers"]}
     for name in NAMES:
         log = lab.labctl("console", name, "--log").stdout
@@ -88,7 +88,7 @@ def test_each_reaches_the_other(lab: LiveLab, demo: dict[str, Any]) -> None:
         assert f"novalab guest ready: {name} " in log
 
 
-def test_from_the_controller(lab: LiveLab, demo: dict[str, Any]) -> None:
+def test_server_is_reached_from_the_controller(lab: LiveLab, demo: dict[str, Any]) -> None:
     for server in demo["servers"]:
         address = server["addresses"][0]
         lab.on("controller", f"ping -c 1 -W 5 {address}")
@@ -96,13 +96,13 @@ def test_from_the_controller(lab: LiveLab, demo: dict[str, Any]) -> None:
         assert server["id"] in lab.on("controller", f'python3 -c "{page}"')
 
 
-def test_again_changes_nothing(lab: LiveLab, demo: dict[str, Any]) -> None:
+def test_demo_again_changes_nothing(lab: LiveLab, demo: dict[str, Any]) -> None:
     again = json.loads(lab.labctl("demo", "--json").stdout)
     assert again["actions"] == []
     assert [server["id"] for server in again["servers"]] == [server["id"] for server in demo["servers"]]
 
 
-def test_console(lab: LiveLab, demo: dict[str, Any]) -> None:
+def test_console_prints_url_log_and_known_servers(lab: LiveLab, demo: dict[str, Any]) -> None:
     said = json.loads(lab.labctl("console", "demo-compute1", "--json").stdout)
     assert re.fullmatch(r"http://10\.213\.56\.11:6080/vnc_lite\.html\?path=%3Ftoken%3D[0-9a-f-]{36}", said["url"])
     assert said["url"] != lab.labctl("console", "demo-compute1", "--print").stdout.strip()
@@ -112,7 +112,7 @@ def test_console(lab: LiveLab, demo: dict[str, Any]) -> None:
     assert "Servers: demo-compute1, demo-compute2" in done.stderr
 
 
-def test_the_client(lab: LiveLab, demo: dict[str, Any]) -> None:
+def test_openstack_client_of_the_user_demo_works(lab: LiveLab, demo: dict[str, Any]) -> None:
     """The client of people who are logged in to the controller, as the user demo."""
 
     def client(command: str) -> str:
@@ -147,7 +147,9 @@ def test_halt_and_up_change_nothing(lab: LiveLab, demo: dict[str, Any]) -> None:
         lab.on("controller", f"ping -c 1 -W 5 {server['addresses'][0]}")
 
 
-def test_a_flavor_that_is_too_large(lab: LiveLab, cloud: Connection, make: Callable[..., str]) -> None:
+def test_explain_a_flavor_that_is_too_large_names_the_shortage(
+    lab: LiveLab, cloud: Connection, make: Callable[..., str]
+) -> None:
     server = make("large", vcpus=16)
     assert settled(cloud, server) == "ERROR"
     said = json.loads(lab.labctl("explain", "large", "--json").stdout)
@@ -157,7 +159,7 @@ def test_a_flavor_that_is_too_large(lab: LiveLab, cloud: Connection, make: Calla
     assert any("Got no allocation candidates" in line for line in said["evidence"])
 
 
-def test_a_compute_that_is_down(lab: LiveLab, cloud: Connection, make: Callable[..., str]) -> None:
+def test_explain_a_compute_that_is_down_names_it(lab: LiveLab, cloud: Connection, make: Callable[..., str]) -> None:
     lab.on("compute2", "systemctl stop nova-compute")
     lab.on("controller", SILENT)
     try:
@@ -176,7 +178,9 @@ def test_a_compute_that_is_down(lab: LiveLab, cloud: Connection, make: Callable[
     lab.labctl("verify")
 
 
-def test_an_image_that_does_not_boot(lab: LiveLab, cloud: Connection, make: Callable[..., str], tmp_path: Path) -> None:
+def test_explain_an_image_that_does_not_boot_names_it(
+    lab: LiveLab, cloud: Connection, make: Callable[..., str], tmp_path: Path
+) -> None:
     (tmp_path / "zeros").write_bytes(bytes(4 << 20))
     server = make("blank", image=tmp_path / "zeros")
     assert settled(cloud, server) == "ACTIVE"
@@ -187,7 +191,7 @@ def test_an_image_that_does_not_boot(lab: LiveLab, cloud: Connection, make: Call
     assert "labctl console blank" in said["remedy"]
 
 
-def test_a_server_in_error_is_replaced(lab: LiveLab, cloud: Connection, demo: dict[str, Any]) -> None:
+def test_demo_replaces_a_server_in_error(lab: LiveLab, cloud: Connection, demo: dict[str, Any]) -> None:
     broken = demo["servers"][1]["id"]
     cloud.compute.post(f"/servers/{broken}/action", json={"os-resetState": {"state": "error"}})
     again = json.loads(lab.labctl("demo", "--json").stdout)
@@ -197,7 +201,7 @@ def test_a_server_in_error_is_replaced(lab: LiveLab, cloud: Connection, demo: di
     assert [server["addresses"] for server in again["servers"]] == [server["addresses"] for server in demo["servers"]]
 
 
-def test_nothing_is_left(lab: LiveLab, cloud: Connection, demo: dict[str, Any]) -> None:
+def test_demo_delete_leaves_nothing(lab: LiveLab, cloud: Connection, demo: dict[str, Any]) -> None:
     lab.labctl("console", "demo-compute1", "--print")  # so that there is a token to be left
     tokens = "mariadb -N nova -e 'SELECT COUNT(*) FROM console_auth_tokens'"
     assert int(lab.on("controller", tokens)) > 0

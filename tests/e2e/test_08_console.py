@@ -66,7 +66,7 @@ def connects(browser: Browser, url: str) -> bool:
     return True
 
 
-def test_what_is_typed_reaches_the_instance(
+def test_keys_typed_in_the_browser_reach_the_instance(
     browser: Browser,
     cloud: Any,  # noqa: ANN401 (as above)
     server: Any,  # noqa: ANN401 (as above)
@@ -88,7 +88,7 @@ def test_what_is_typed_reaches_the_instance(
         page.picture("console-typed")
 
 
-def test_a_wrong_token(browser: Browser, url: str) -> None:
+def test_console_with_a_wrong_token_is_refused(browser: Browser, url: str) -> None:
     right = token(url)
     wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
     assert refused(browser, url.replace(right, wrong), "console-wrong-token")
@@ -96,7 +96,7 @@ def test_a_wrong_token(browser: Browser, url: str) -> None:
     assert connects(browser, url)
 
 
-def test_an_expired_token(browser: Browser, demo: LiveLab, url: str) -> None:
+def test_console_with_an_expired_token_is_refused(browser: Browser, demo: LiveLab, url: str) -> None:
     """Its time is put back in the cell's database, where the proxy has it looked up."""
     assert connects(browser, url)
     expire = f"UPDATE console_auth_tokens SET expires = 1 WHERE token_hash = SHA2('{token(url)}', 256)"  # noqa: S608
@@ -105,7 +105,7 @@ def test_an_expired_token(browser: Browser, demo: LiveLab, url: str) -> None:
     assert refused(browser, url, "console-expired-token")
 
 
-def test_the_token_of_a_deleted_server(browser: Browser, cloud: Any, server: Any) -> None:  # noqa: ANN401 (as above)
+def test_console_of_a_deleted_server_is_refused(browser: Browser, cloud: Any, server: Any) -> None:  # noqa: ANN401 (as above)
     port = next(cloud.network.ports(device_id=server.id))
     made = cloud.compute.create_server(
         name="console-deleted",

@@ -49,12 +49,12 @@ def login(browser: Browser, url: str, user: str, password: str) -> Iterator[Page
         context.close()
 
 
-def test_a_second_run_changes_nothing(lab: LiveLab, dashboard: dict[str, Any]) -> None:
+def test_playbook_again_with_dashboard_changes_nothing(lab: LiveLab, dashboard: dict[str, Any]) -> None:
     assert {counts["changed"] for counts in lab.playbook().values()} == {0}
     assert lab.labctl("describe").stdout.count(dashboard["dashboard_url"]) == 1
 
 
-def test_it_stays(lab: LiveLab, dashboard: dict[str, Any]) -> None:
+def test_dashboard_switched_off_is_refused(lab: LiveLab, dashboard: dict[str, Any]) -> None:
     described = lab.description
     lab.describe(**{**described, "dashboard": not dashboard["dashboard"]})
     try:
@@ -66,7 +66,9 @@ def test_it_stays(lab: LiveLab, dashboard: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("user", PAGES)
-def test_a_running_server_and_its_screen(lab: LiveLab, browser: Browser, dashboard: dict[str, Any], user: str) -> None:
+def test_dashboard_shows_a_running_server_and_its_screen(
+    lab: LiveLab, browser: Browser, dashboard: dict[str, Any], user: str
+) -> None:
     with login(browser, dashboard["dashboard_url"], user, lab.secrets[f"keystone_{user}"]) as page:
         expect(page.locator(".user-name")).to_contain_text(user)
         page.goto(dashboard["dashboard_url"] + PAGES[user])
@@ -84,7 +86,7 @@ def test_a_running_server_and_its_screen(lab: LiveLab, browser: Browser, dashboa
         console.picture(f"dashboard-{user}-console")
 
 
-def test_a_wrong_password(browser: Browser, dashboard: dict[str, Any]) -> None:
+def test_dashboard_login_with_a_wrong_password_is_refused(browser: Browser, dashboard: dict[str, Any]) -> None:
     with login(browser, dashboard["dashboard_url"], "demo", "wrong") as page:
         expect(page.locator("form").first).to_contain_text("Invalid credentials")
         page.goto(dashboard["dashboard_url"] + PAGES["demo"])

@@ -45,7 +45,7 @@ def before(lab: LiveLab) -> Iterator[dict[str, str]]:
     lab.describe(**description)
 
 
-def test_plan_changes_nothing(lab: LiveLab, before: dict[str, str]) -> None:
+def test_plan_of_a_third_compute_changes_nothing(lab: LiveLab, before: dict[str, str]) -> None:
     lab.describe(**{**lab.description, "computes": 3})
     for verb in (["plan"], ["up", "--dry-run"]):
         output = lab.labctl(*verb).stdout
@@ -55,7 +55,7 @@ def test_plan_changes_nothing(lab: LiveLab, before: dict[str, str]) -> None:
     assert {node: fingerprint(lab, node) for node in before} == before
 
 
-def test_a_third_compute(lab: LiveLab, before: dict[str, str]) -> None:
+def test_up_with_a_third_compute_leaves_the_others_alone(lab: LiveLab, before: dict[str, str]) -> None:
     """It is installed, registered and, in its turn, mapped; of the others only /etc/hosts changes."""
     second = fingerprint(lab, "compute2")
     document = up(lab)
@@ -69,7 +69,7 @@ def test_a_third_compute(lab: LiveLab, before: dict[str, str]) -> None:
     assert "Nothing to do" in lab.labctl("plan").stdout
 
 
-def test_servers_keep_their_nodes(lab: LiveLab, before: dict[str, str]) -> None:
+def test_up_without_computes_that_have_servers_is_refused(lab: LiveLab, before: dict[str, str]) -> None:
     """Refused with their names, before anything is changed."""
     lab.labctl("demo")
     lab.describe(**{**lab.description, "computes": 1})
@@ -82,7 +82,7 @@ def test_servers_keep_their_nodes(lab: LiveLab, before: dict[str, str]) -> None:
     assert {node: fingerprint(lab, node) for node in before} == before
 
 
-def test_two_computes_leave(lab: LiveLab, before: dict[str, str]) -> None:
+def test_up_evict_killed_and_repeated_removes_two_computes(lab: LiveLab, before: dict[str, str]) -> None:
     """One of them dead, and the run killed in the middle. The server on the node that stays goes on."""
     server = "virsh --quiet list --uuid; ps -o lstart= -C qemu-system-x86_64"
     runs = lab.on("compute1", server)
@@ -102,7 +102,7 @@ def test_two_computes_leave(lab: LiveLab, before: dict[str, str]) -> None:
     assert known == {"controller", "compute1"}
 
 
-def test_as_it_was(lab: LiveLab, before: dict[str, str]) -> None:
+def test_up_with_two_computes_again_restores_the_lab(lab: LiveLab, before: dict[str, str]) -> None:
     lab.describe(**{**lab.description, "computes": 2})
     up(lab)
     assert lab.rows() == FOUR_ROWS

@@ -40,7 +40,7 @@ def wait_for_reports(lab: LiveLab, since: datetime, seconds: int = 20) -> None:
         time.sleep(1)
 
 
-def test_pause_and_resume(lab: LiveLab) -> None:
+def test_resume_after_a_pause_reports_again(lab: LiveLab) -> None:
     lab.labctl("pause")
     held = datetime.now(UTC)
     status = json.loads(lab.labctl("status", "--json").stdout)
@@ -55,7 +55,7 @@ def test_pause_and_resume(lab: LiveLab) -> None:
     assert "No node was paused" in lab.labctl("resume").stdout
 
 
-def test_up_resumes(lab: LiveLab) -> None:
+def test_up_on_a_paused_lab_resumes_it(lab: LiveLab) -> None:
     lab.labctl("pause")
     assert {counts["changed"] for counts in lab.up()["ansible"]["nodes"].values()} == {0}
     assert lab.rows() == FOUR_ROWS
@@ -83,7 +83,7 @@ def build(cloud: Connection) -> list[str]:
     return [server.id for server in made]
 
 
-def test_bad_input(lab: LiveLab) -> None:
+def test_snapshot_name_that_is_bad_is_refused(lab: LiveLab) -> None:
     """Refused, and nothing is changed."""
     for arguments, word in (
         (("save", "Upper"), "no name for a snapshot"),
@@ -95,7 +95,7 @@ def test_bad_input(lab: LiveLab) -> None:
     assert json.loads(lab.labctl("snapshot", "list", "--json").stdout) == []
 
 
-def test_restore_after_everything_broke(lab: LiveLab, cloud: Connection) -> None:
+def test_snapshot_restore_of_a_broken_lab_brings_it_back(lab: LiveLab, cloud: Connection) -> None:
     """What was kept while servers were being made verifies when it is back, and every row in it is new."""
     before = {node: lab.on(node, IDENTITY) for node in NODES}
     servers = build(cloud)
@@ -125,7 +125,7 @@ def test_restore_after_everything_broke(lab: LiveLab, cloud: Connection) -> None
     cloud.compute.delete_flavor(cloud.compute.find_flavor(NAME, ignore_missing=False))
 
 
-def test_a_deleted_snapshot_leaves_the_nodes(lab: LiveLab) -> None:
+def test_snapshot_delete_leaves_the_nodes(lab: LiveLab) -> None:
     lab.labctl("snapshot", "delete", NAME)
     assert json.loads(lab.labctl("snapshot", "list", "--json").stdout) == []
     assert {counts["changed"] for counts in lab.up()["ansible"]["nodes"].values()} == {0}

@@ -43,7 +43,7 @@ def look(lab: LiveLab, *options: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, document
 
 
-def test_status_of_a_whole_lab(lab: LiveLab) -> None:
+def test_status_of_a_healthy_lab_is_complete(lab: LiveLab) -> None:
     code, document = look(lab)
     assert (code, document["state"], document["degraded"], document["problems"]) == (0, "running", [], [])
     states = {node["name"]: node["state"] for node in document["nodes"]}
@@ -66,7 +66,7 @@ def test_status_of_a_whole_lab(lab: LiveLab) -> None:
     assert "nova-conductor controller active (running)" in " ".join(text.split())
 
 
-def test_a_stopped_unit_is_named_with_since(lab: LiveLab) -> None:
+def test_status_names_a_stopped_unit_and_since_when(lab: LiveLab) -> None:
     lab.on("compute1", "systemctl stop nova-compute")
     stopped = int(lab.on("controller", "date +%s"))
     try:
@@ -83,7 +83,7 @@ def test_a_stopped_unit_is_named_with_since(lab: LiveLab) -> None:
         lab.on("compute1", "systemctl start nova-compute")
 
 
-def test_an_api_that_is_down_leaves_the_rest(lab: LiveLab) -> None:
+def test_status_without_keystone_shows_the_rest(lab: LiveLab) -> None:
     lab.on("controller", "systemctl stop keystone")
     try:
         code, document = look(lab)
@@ -112,7 +112,7 @@ def test_logs_of_one_service(lab: LiveLab) -> None:
     assert "nova-compute" in done.stderr
 
 
-def test_logs_as_they_come(lab: LiveLab) -> None:
+def test_logs_follow_shows_new_lines_and_ends_on_the_nodes(lab: LiveLab) -> None:
     """A line of the journal and one of a file, from two nodes; what ran there ends with labctl."""
     marks = {"controller": "marked in the journal", "compute1": "marked in a file"}
     command = [str(SCRIPTS / "labctl"), "logs", "--follow", "--all"]
@@ -175,7 +175,7 @@ def contents(path: Path) -> dict[str, str]:
         }
 
 
-def test_bundle(bundle: tuple[Path, dict[str, Any]]) -> None:
+def test_support_bundle_has_files_of_every_node_that_answers(bundle: tuple[Path, dict[str, Any]]) -> None:
     path, manifest = bundle
     assert path.stat().st_mode & 0o777 == 0o600
     files = contents(path)
@@ -200,7 +200,7 @@ def test_bundle(bundle: tuple[Path, dict[str, Any]]) -> None:
     assert manifest["nodes"]["compute1"]["files"] > 20
 
 
-def test_no_secret_is_in_the_bundle(lab: LiveLab, bundle: tuple[Path, dict[str, Any]]) -> None:
+def test_support_bundle_has_no_secret(lab: LiveLab, bundle: tuple[Path, dict[str, Any]]) -> None:
     files = contents(bundle[0])
     for key, value in {**lab.secrets, "hard": HARD}.items():
         for form, write in FORMS.items():
@@ -212,7 +212,7 @@ def test_no_secret_is_in_the_bundle(lab: LiveLab, bundle: tuple[Path, dict[str, 
     assert all("[redacted:" in line for line in planted)
 
 
-def test_afterwards_the_lab_is_as_it_was(lab: LiveLab) -> None:
+def test_lab_after_the_bundle_is_healthy(lab: LiveLab) -> None:
     end = time.monotonic() + 90
     while look(lab)[0] != 0 and time.monotonic() < end:
         time.sleep(2)

@@ -465,27 +465,27 @@ def provoke(lab: LiveLab, faults: list[Fault]) -> None:
         each_node(lab, [(fault.node, fault.repair) for fault in faults])
 
 
-def test_a_healthy_lab_is_silent(lab: LiveLab) -> None:
+def test_doctor_on_a_healthy_lab_finds_nothing(lab: LiveLab) -> None:
     silent(lab)
 
 
-def test_machines(lab: LiveLab) -> None:
+def test_doctor_names_faults_of_machines(lab: LiveLab) -> None:
     provoke(lab, MACHINES)
     silent(lab)
 
 
-def test_cloud(lab: LiveLab) -> None:
+def test_doctor_names_faults_of_the_cloud(lab: LiveLab) -> None:
     provoke(lab, CLOUD)
     silent(lab)
 
 
-def test_logins(lab: LiveLab) -> None:
+def test_doctor_names_faults_of_logins_and_settings(lab: LiveLab) -> None:
     works = '"virt_type": "kvm"' in lab.on("compute2", "cat /var/lib/novalab/accelerator.json")
     provoke(lab, [fault for fault in LOGINS if not (works and fault.check == "acceleration")])
     silent(lab)
 
 
-def test_nodes_that_cannot_be_asked(lab: LiveLab) -> None:
+def test_doctor_names_nodes_that_cannot_be_asked(lab: LiveLab) -> None:
     """A key that ssh refuses, a node without sshd, and one that is paused; mended from outside."""
     key = lab.directory / ".labctl" / "ssh" / "id_ed25519"
     key.chmod(0o644)
@@ -508,7 +508,7 @@ def test_nodes_that_cannot_be_asked(lab: LiveLab) -> None:
     silent(lab)
 
 
-def test_the_lab_is_whole_again(lab: LiveLab) -> None:
+def test_lab_after_all_faults_verifies(lab: LiveLab) -> None:
     lab.labctl("verify")
 
 
@@ -556,13 +556,13 @@ def on_host(*command: str, environment: dict[str, str] | None = None) -> list[di
     return findings
 
 
-def test_a_sick_host(tmp_path: Path) -> None:
+def test_doctor_names_faults_of_a_sick_host(tmp_path: Path) -> None:
     findings = on_host("unshare", "-mn", "sh", "-c", BAD_HOST, "sh", str(tmp_path), str(SCRIPTS))
     missing = [expect(name, "in namespaces of its own", findings, check, "host", words) for name, check, words in SICK]
     assert [text for text in missing if text] == [], json.dumps(findings, indent=1)
 
 
-def test_too_few_instances_of_inotify(tmp_path: Path) -> None:
+def test_doctor_names_too_few_inotify_instances(tmp_path: Path) -> None:
     """In a namespace of users, which has a limit of its own below the machine's."""
     command = 'echo 3 > /proc/sys/user/max_inotify_instances; exec "$0" -C "$1" doctor --json'
     findings = on_host("unshare", "-Ur", "sh", "-c", command, str(SCRIPTS / "labctl"), str(tmp_path))
@@ -570,7 +570,7 @@ def test_too_few_instances_of_inotify(tmp_path: Path) -> None:
     assert expect("few inotify instances", command, findings, "limits", "host", words) == ""
 
 
-def test_other_hosts(lab: LiveLab, tmp_path: Path) -> None:
+def test_doctor_names_what_a_host_lacks(lab: LiveLab, tmp_path: Path) -> None:
     """No engine, a directory that cannot be written, a network that another lab has."""
     labctl = str(SCRIPTS / "labctl")
     (tmp_path / "lab.yaml").write_text(json.dumps({"name": "second", "network": lab.description["network"]}))

@@ -92,7 +92,7 @@ def _containers(lab: LiveLab) -> dict[str, str]:
     return {line.split(maxsplit=1)[0]: line for line in lines.splitlines()}
 
 
-def test_up_from_the_wheel(installed: Installed) -> None:
+def test_up_from_the_wheel_in_an_empty_directory(installed: Installed) -> None:
     """In an empty directory; the second lab on this machine."""
     assert "Wrote" in installed.labctl("init", "--name", NAME)
     (DIRECTORY / "lab.yaml").write_text(json.dumps(DESCRIPTION), encoding="utf-8")
@@ -104,7 +104,7 @@ def test_up_from_the_wheel(installed: Installed) -> None:
     }
 
 
-def test_two_labs_at_once(lab: LiveLab, installed: Installed) -> None:
+def test_two_labs_are_listed_and_verified_at_once(lab: LiveLab, installed: Installed) -> None:
     """Both are listed, found by name from anywhere, and verified at the same time."""
     known = installed.labs()
     for name, directory in ((lab.description["name"], lab.directory), (NAME, DIRECTORY)):
@@ -116,7 +116,7 @@ def test_two_labs_at_once(lab: LiveLab, installed: Installed) -> None:
         assert "The lab is complete and healthy." in other.result()
 
 
-def test_ejected(installed: Installed) -> None:
+def test_ejected_files_by_hand_find_the_lab_as_it_is(installed: Installed) -> None:
     """Vagrant and Ansible by hand with the files that eject wrote find the lab as it is."""
     installed.labctl("eject")
     programs = str(PROGRAMS)
@@ -126,7 +126,7 @@ def test_ejected(installed: Installed) -> None:
     assert "failed=0" in recap.partition("PLAY RECAP")[2]
 
 
-def test_destroying_one_leaves_the_other(lab: LiveLab, installed: Installed) -> None:
+def test_destroy_of_one_lab_leaves_the_other(lab: LiveLab, installed: Installed) -> None:
     before = _containers(lab)
     assert len(before) == 3
     installed.labctl("destroy")

@@ -30,7 +30,7 @@ def other_machine() -> Iterator[Elsewhere]:
     there.remove()
 
 
-def test_a_finished_lab_is_carried(lab: LiveLab, other_machine: Elsewhere) -> None:
+def test_lab_carried_to_a_machine_without_network_or_images_runs(lab: LiveLab, other_machine: Elsewhere) -> None:
     before = {node: lab.on(node, IDENTITY) for node in NODES}
     secrets = lab.secrets
     archive = elsewhere.PLACE / "lab.tar"

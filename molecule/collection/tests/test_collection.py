@@ -17,7 +17,7 @@ LOGS = ["/var/log/keystone/keystone.log"]
 
 
 @pytest.mark.parametrize("kind", ["module", "role"])
-def test_installed_collection_is_used(kind: str) -> None:
+def test_collection_in_use_is_the_installed_one(kind: str) -> None:
     """Not the checkout, which the environment links to."""
     name = {"module": "novalab.openstack.systemd_unit", "role": "novalab.openstack.keystone"}[kind]
     said = subprocess.run(["ansible-doc", "--json", "-t", kind, name], capture_output=True, text=True, check=True)
@@ -26,7 +26,7 @@ def test_installed_collection_is_used(kind: str) -> None:
     assert path.startswith(os.environ["ANSIBLE_COLLECTIONS_PATH"])
 
 
-def test_token(pytestconfig: pytest.Config) -> None:
+def test_token_of_the_administrator_is_issued(pytestconfig: pytest.Config) -> None:
     secrets = yaml.safe_load(Path(os.environ["INVENTORY"], "group_vars", "cloud.yml").read_text(encoding="utf-8"))
     address = AnsibleRunner.get_runner(pytestconfig.option.ansible_inventory).get_variables("box")["ansible_host"]
     auth = Password(

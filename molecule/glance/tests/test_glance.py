@@ -11,7 +11,7 @@ UNITS = ["glance-api"]
 LOGS = ["/var/log/glance/glance-api.log"]
 
 
-def test_upload_and_download(cloud: Any, tmp_path: Path) -> None:  # noqa: ANN401 (the SDK's types are not checked)
+def test_image_uploaded_is_downloaded_unchanged(cloud: Any, tmp_path: Path) -> None:  # noqa: ANN401 (the SDK's types are not checked)
     data = os.urandom(3 * 1024 * 1024)
     source = tmp_path / "image"
     source.write_bytes(data)

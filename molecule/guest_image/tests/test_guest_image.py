@@ -29,13 +29,13 @@ def image(cloud: Any) -> Any:  # noqa: ANN401 (the SDK's types are not checked)
     return found
 
 
-def test_attributes(image: Any) -> None:  # noqa: ANN401
+def test_image_is_active_public_and_small(image: Any) -> None:  # noqa: ANN401
     assert (image.status, image.visibility, image.disk_format) == ("active", "public", "qcow2")
     assert image.size < 30 * 2**20
     assert image.min_ram > 0
 
 
-def test_it_starts(host: Host, cloud: Any, image: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_image_started_with_a_config_drive_gets_ready(host: Host, cloud: Any, image: Any, tmp_path: Path) -> None:  # noqa: ANN401
     """With SeaBIOS, a virtio disk and network, and a config drive as Nova makes it."""
     (tmp_path / "image").write_bytes(cloud.image.download_image(image).content)
     (tmp_path / "meta_data.json").write_text(json.dumps(METADATA), encoding="utf-8")

@@ -38,14 +38,14 @@ class Visitor:
 
 
 @pytest.mark.parametrize("user", ["admin", "demo"])
-def test_login(address: str, secrets: dict[str, str], user: str) -> None:
+def test_login_of_a_keystone_user_is_let_in(address: str, secrets: dict[str, str], user: str) -> None:
     """To the one page that asks nobody but Keystone: alone, the scenario has no other service."""
     path, page = Visitor(address).login(user, secrets[f"keystone_{user}"])
     assert path.startswith("/identity/")
     assert user in page
 
 
-def test_wrong_password(address: str) -> None:
+def test_login_with_a_wrong_password_is_refused(address: str) -> None:
     visitor = Visitor(address)
     path, page = visitor.login("demo", "wrong")
     assert path == "/auth/login/"
@@ -53,7 +53,7 @@ def test_wrong_password(address: str) -> None:
     assert visitor.get("/identity/")[0].startswith("/auth/login/")
 
 
-def test_static_files(address: str) -> None:
+def test_style_named_by_the_page_is_served(address: str) -> None:
     """The style that the page names is there, as it was compressed when the package was installed."""
     visitor = Visitor(address)
     _, page = visitor.get("/auth/login/")
@@ -63,7 +63,7 @@ def test_static_files(address: str) -> None:
         assert "{" in visitor.get(path)[1]
 
 
-def test_another_name(address: str) -> None:
+def test_request_for_a_different_host_name_is_refused(address: str) -> None:
     """Asked for by a name that is not its own, it does not answer."""
     request = urllib.request.Request(f"http://{address}/auth/login/", headers={"Host": "elsewhere.example"})
     with pytest.raises(urllib.error.HTTPError) as caught:
@@ -71,12 +71,12 @@ def test_another_name(address: str) -> None:
     assert caught.value.code == 400
 
 
-def test_one_address(host: Host, address: str) -> None:
+def test_horizon_listens_on_one_address_only(host: Host, address: str) -> None:
     assert host.socket(f"tcp://{address}:80").is_listening
     assert not host.socket("tcp://127.0.0.1:80").is_listening
 
 
-def test_secret_key(host: Host, secrets: dict[str, str]) -> None:
+def test_secret_key_with_odd_characters_is_the_labs(host: Host, secrets: dict[str, str]) -> None:
     """What it runs with is the lab's, whatever characters are in it."""
     file = host.file(SETTINGS)
     assert (file.user, file.group, file.mode) == ("root", "www-data", 0o640)

@@ -42,17 +42,17 @@ def token(address: str, user: str, password: str) -> Any:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("user", PROJECTS)
-def test_token(address: str, secrets: dict[str, str], user: str) -> None:
+def test_token_of_a_user_is_issued(address: str, secrets: dict[str, str], user: str) -> None:
     assert token(address, user, secrets[f"keystone_{user}"])
 
 
 @pytest.mark.parametrize("user", PROJECTS)
-def test_wrong_password(address: str, user: str) -> None:
+def test_token_with_a_wrong_password_is_refused(address: str, user: str) -> None:
     with pytest.raises(Unauthorized):
         token(address, user, "wrong")
 
 
-def test_work_factor(host: Host) -> None:
+def test_password_hash_has_the_roles_work_factor(host: Host) -> None:
     """The role's, not Keystone's own: every login pays for it."""
     hashes = host.run_expect([0], "mariadb -BN -e 'SELECT password_hash FROM keystone.password'")
     factors = {line.split("$")[2] for line in hashes.stdout.split()}
@@ -89,7 +89,7 @@ def test_first_requests_at_once(address: str, secrets: dict[str, str], host: Hos
         opened(host, address, 5000)
 
 
-def test_catalog(cloud: Any, address: str) -> None:  # noqa: ANN401
+def test_catalog_lists_every_service_once(cloud: Any, address: str) -> None:  # noqa: ANN401
     catalog = {entry["type"]: {item["url"] for item in entry["endpoints"]} for entry in cloud.service_catalog}
     assert catalog == {
         "identity": {f"http://{address}:5000/v3"},

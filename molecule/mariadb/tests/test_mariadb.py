@@ -60,6 +60,6 @@ def test_no_anonymous_user(host: Host) -> None:
     assert host.check_output("mariadb --batch --skip-column-names -e %s", count) == "0"
 
 
-def test_listens_on_its_address_only(host: Host, address: str) -> None:
+def test_mariadb_listens_on_its_address_only(host: Host, address: str) -> None:
     assert host.service("mariadb").is_enabled
     assert [name for name in host.socket.get_listening_sockets() if name.endswith(":3306")] == [f"tcp://{address}:3306"]

@@ -40,7 +40,7 @@ def test_agents_are_alive(cloud: Any) -> None:  # noqa: ANN401
     assert agents == expected
 
 
-def test_a_port_comes_up(cloud: Any, port: Any, host: Host) -> None:  # noqa: ANN401
+def test_port_bound_to_a_compute_comes_up(cloud: Any, port: Any, host: Host) -> None:  # noqa: ANN401
     """And its network gets a namespace in which the metadata are served."""
     end = time.monotonic() + 60
     while (status := cloud.network.get_port(port).status) != "ACTIVE" and time.monotonic() < end:
@@ -51,6 +51,6 @@ def test_a_port_comes_up(cloud: Any, port: Any, host: Host) -> None:  # noqa: AN
     assert f"ovnmeta-{port.network_id}" in names
 
 
-def test_the_bridge_has_the_wire(host: Host) -> None:
+def test_bridge_has_the_provider_networks_wire(host: Host) -> None:
     assert "lab0" in host.run_expect([0], "ovs-vsctl list-ports br-lab").stdout.split()
     assert host.run_expect([0], "ovs-vsctl get Interface lab0 ofport").stdout.strip().isdigit()

@@ -10,12 +10,12 @@ UNITS = ["nova-compute", "libvirtd"]
 LOGS = ["/var/log/nova/nova-compute.log"]
 
 
-def test_registered(cloud: Any) -> None:  # noqa: ANN401 (the SDK's types are not checked)
+def test_compute_service_is_registered_and_up(cloud: Any) -> None:  # noqa: ANN401 (the SDK's types are not checked)
     services = [(service.host, service.state) for service in cloud.compute.services(binary="nova-compute")]
     assert services == [("compute1", "up")]
 
 
-def test_provider(cloud: Any) -> None:  # noqa: ANN401
+def test_resource_provider_of_the_compute_has_inventory(cloud: Any) -> None:  # noqa: ANN401
     """It comes with the first report, shortly after the registration."""
     end = time.monotonic() + 30
     while (found := cloud.placement.find_resource_provider("compute1")) is None and time.monotonic() < end:
@@ -25,7 +25,7 @@ def test_provider(cloud: Any) -> None:  # noqa: ANN401
     assert inventories["MEMORY_MB"] >= 1
 
 
-def test_no_way_to_a_database(host: Host) -> None:
+def test_compute_has_no_way_to_a_database(host: Host) -> None:
     assert "mysql" not in host.file("/etc/nova/nova.conf").content_string
 
 

@@ -12,7 +12,7 @@ UNITS = ["nova-conductor", "nova-scheduler", "nova-api", "nova-api-metadata"]
 LOGS = ["/var/log/nova/nova-conductor.log", "/var/log/nova/nova-scheduler.log", "/var/log/nova/nova-api.log"]
 
 
-def test_cells(host: Host) -> None:
+def test_cells_are_cell0_and_cell1_without_passwords(host: Host) -> None:
     table = host.check_output("runuser -u nova -- nova-manage cell_v2 list_cells")
     rows = [[field.strip() for field in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
     cells = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
@@ -21,13 +21,13 @@ def test_cells(host: Host) -> None:
     assert databases == {"cell0": "nova_cell0", "cell1": "nova"}
 
 
-def test_services(cloud: Any) -> None:  # noqa: ANN401 (the SDK's types are not checked)
+def test_conductor_and_scheduler_are_up(cloud: Any) -> None:  # noqa: ANN401 (the SDK's types are not checked)
     services = sorted((service.binary, service.host, service.state) for service in cloud.compute.services())
     assert services == [("nova-conductor", "controller", "up"), ("nova-scheduler", "controller", "up")]
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_unit(host: Host, unit: str) -> None:
+def test_unit_is_running_and_enabled(host: Host, unit: str) -> None:
     assert host.service(unit).is_running
     assert host.service(unit).is_enabled
 

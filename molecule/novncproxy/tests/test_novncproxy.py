@@ -19,13 +19,13 @@ def refused(host: Host) -> int:
     return int(host.run("grep -c 'The token .* is invalid or has expired' %s", LOGS[0]).stdout)
 
 
-def test_page(address: str) -> None:
+def test_novnc_page_is_served(address: str) -> None:
     with urllib.request.urlopen(f"http://{address}:6080/vnc_lite.html", timeout=10) as page:
         assert b"noVNC" in page.read()
 
 
 @pytest.mark.parametrize("query", ["", f"?token={uuid.uuid4()}"], ids=["no token", "wrong token"])
-def test_refuses(host: Host, address: str, query: str) -> None:
+def test_websocket_with_a_wrong_token_is_closed(host: Host, address: str, query: str) -> None:
     """A websocket (RFC 6455) that is closed before a byte of RFB comes, and not for another reason than the token."""
     head = {
         "Host": f"{address}:6080",
@@ -48,5 +48,5 @@ def test_refuses(host: Host, address: str, query: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["nova-serialproxy", "nova-spicehtml5proxy"])
-def test_no_other_proxy(host: Host, unit: str) -> None:
+def test_proxies_other_than_novnc_do_not_run(host: Host, unit: str) -> None:
     assert not host.service(unit).is_running

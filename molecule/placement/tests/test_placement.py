@@ -21,7 +21,7 @@ def provider(cloud: Any) -> Iterator[Any]:  # noqa: ANN401 (the SDK's types are 
 
 
 @pytest.mark.parametrize(("resources", "fits"), [("VCPU:2,MEMORY_MB:512", True), ("VCPU:3,MEMORY_MB:512", False)])
-def test_candidates(cloud: Any, provider: Any, resources: str, fits: bool) -> None:  # noqa: ANN401
+def test_candidates_of_a_provider_are_found(cloud: Any, provider: Any, resources: str, fits: bool) -> None:  # noqa: ANN401
     answer = cloud.placement.get("/allocation_candidates", params={"resources": resources}, microversion="1.12")
     assert answer.status_code == 200
     found = [request["allocations"] for request in answer.json()["allocation_requests"]]

@@ -19,7 +19,7 @@ def _address(host: Host) -> Any:  # noqa: ANN401 (a generator)
 
 
 @pytest.mark.usefixtures("_address")
-def test_the_controller_answers(host: Host, controller: dict[str, Any]) -> None:
+def test_controller_answers_over_the_provider_network(host: Host, controller: dict[str, Any]) -> None:
     gateway = controller["lab_guest_gateway"]
     script = f"import socket; print(socket.create_connection(('{gateway}', 22), 10).recv(3).decode())"
     assert host.run_expect([0], f'python3 -c "{script}"').stdout.strip() == "SSH"

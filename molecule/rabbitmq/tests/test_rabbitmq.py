@@ -23,24 +23,24 @@ with kombu.Connection(hostname=address, userid=user, password=password, connect_
 """
 
 
-def test_a_message_goes_through(host: Host, address: str, secrets: dict[str, str]) -> None:
+def test_message_sent_is_received(host: Host, address: str, secrets: dict[str, str]) -> None:
     password = urllib.parse.quote(secrets["rabbitmq_nova"], safe="")  # see lab_rabbitmq_nova_password
     said = host.run("/usr/bin/python3 -c %s %s nova %s", SEND, address, password)
     assert (said.rc, said.stdout) == (0, "hello\n"), said.stderr
 
 
-def test_guest_is_refused(host: Host, address: str) -> None:
+def test_user_guest_is_refused(host: Host, address: str) -> None:
     said = host.run("/usr/bin/python3 -c %s %s guest guest", SEND, address)
     assert said.rc != 0
     assert "ACCESS_REFUSED" in said.stderr
 
 
-def test_users(host: Host) -> None:
+def test_users_are_nova_and_neutron_without_tags(host: Host) -> None:
     users = host.check_output("rabbitmqctl -q list_users --no-table-headers").splitlines()
     assert sorted(line.split() for line in users) == [["neutron", "[]"], ["nova", "[]"]]
 
 
-def test_only_amqp_is_open_to_others(host: Host, address: str) -> None:
+def test_amqp_only_is_open_to_others(host: Host, address: str) -> None:
     """Of all that the broker's processes listen on: Erlang's machine, and its port mapper, which systemd could hold."""
     lines = [line.split(maxsplit=5) for line in host.check_output("ss -Htlnp").splitlines()]
     ports = {line[3] for line in lines if any(name in line[-1] for name in ("beam.smp", "epmd"))}

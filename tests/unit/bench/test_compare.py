@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bench.results import Result, Sample, Task
 
 
-def test_cases_steps_and_tasks(
+def test_comparison_shows_cases_steps_and_tasks(
     make_sample: Callable[..., Sample], make_task: Callable[..., Task], make_result: Callable[..., Result]
 ) -> None:
     def warm(seconds: float, nodes: float, users: float) -> Sample:
@@ -30,14 +30,18 @@ def test_cases_steps_and_tasks(
     assert not [line for line in lines if "Network:" in line or "unchanged" in line or "help" in line]
 
 
-def test_what_may_be_chance_is_said(make_sample: Callable[..., Sample], make_result: Callable[..., Result]) -> None:
+def test_difference_within_chance_is_marked(
+    make_sample: Callable[..., Sample], make_result: Callable[..., Result]
+) -> None:
     before = make_result(make_sample(60.0), make_sample(70.0))
     after = make_result(make_sample(66.0, loud=True))
     assert "within the spread, busy machine" in compare.text(before, after)
     assert "within the spread" not in compare.text(before, make_result(make_sample(59.0)))
 
 
-def test_failures_and_other_machines(make_sample: Callable[..., Sample], make_result: Callable[..., Result]) -> None:
+def test_comparison_names_failures_and_other_machines(
+    make_sample: Callable[..., Sample], make_result: Callable[..., Result]
+) -> None:
     before = make_result(make_sample(60.0))
     other = before.machine.model_copy(update={"cores": 4})
     said = compare.text(before, make_result(make_sample(None), machine=other))
@@ -46,5 +50,7 @@ def test_failures_and_other_machines(make_sample: Callable[..., Sample], make_re
     assert "failed" in said
 
 
-def test_nothing_in_common(make_sample: Callable[..., Sample], make_result: Callable[..., Result]) -> None:
+def test_results_with_nothing_in_common_are_refused(
+    make_sample: Callable[..., Sample], make_result: Callable[..., Result]
+) -> None:
     assert "No case is in both." in compare.text(make_result(make_sample(1.0)), make_result())

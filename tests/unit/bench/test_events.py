@@ -64,7 +64,7 @@ def test_the_check_of_arguments_has_a_short_name(run: Run) -> None:
     ]
 
 
-def test_runs_by_age(tmp_path: Path) -> None:
+def test_runs_are_listed_by_age(tmp_path: Path) -> None:
     for name, age in (("b", 1), ("a", 3), ("c", 2)):
         folder = tmp_path / "artifacts" / name / "job_events"
         folder.mkdir(parents=True)

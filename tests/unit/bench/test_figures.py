@@ -21,7 +21,9 @@ def yardstick(make: Callable[..., Sample], cold: float, warm: float) -> list[Sam
     return [make(seconds, case=case, by="yardstick") for case, seconds in (("cold", cold), ("warm", warm))]
 
 
-def test_median_spread_and_budget(make_sample: Callable[..., Sample], make_result: Callable[..., Result]) -> None:
+def test_figure_has_median_spread_and_budget(
+    make_sample: Callable[..., Sample], make_result: Callable[..., Result]
+) -> None:
     samples = [make_sample(seconds) for seconds in (80.0, 74.0, 70.0, None)]
     (row,) = figures.figures(make_result(*samples, make_sample(20.0, networking="neutron")), "none")
     assert (row.median, row.least, row.most, row.count, row.failed) == (74.0, 70.0, 80.0, 3, 1)
@@ -60,7 +62,9 @@ def test_ten_computes_count_each(make_sample: Callable[..., Sample], make_result
     assert row.median == 12.0
 
 
-def test_table(make_sample: Callable[..., Sample], make_result: Callable[..., Result]) -> None:
+def test_table_of_a_result_has_every_case(
+    make_sample: Callable[..., Sample], make_result: Callable[..., Result]
+) -> None:
     samples = [
         *(make_sample(seconds, run=run, loud=run == 2) for run, seconds in enumerate((60.0, 62.5), 1)),
         make_sample(0.254, case="help"),

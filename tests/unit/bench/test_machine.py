@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         ("cpu  100 0 100 1000 100 0 0 0 0 0", 0.0),  # no time has passed
     ],
 )
-def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, share: float) -> None:
+def test_busy_share_is_that_of_the_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, share: float
+) -> None:
     stat = tmp_path / "stat"
     stat.write_text("cpu  100 0 100 1000 100 0 0 0 0 0\ncpu0 1 1\n", encoding="ascii")
     monkeypatch.setattr("time.sleep", lambda _: stat.write_text(after, encoding="ascii"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     ("spans", "seconds"),
     [([], 0.0), ([(1, 3)], 2.0), ([(1, 3), (2, 5)], 4.0), ([(4, 5), (1, 2)], 2.0), ([(1, 9), (2, 3)], 8.0)],
 )
-def test_covered(spans: list[tuple[float, float]], seconds: float) -> None:
+def test_covered_seconds_count_overlaps_once(spans: list[tuple[float, float]], seconds: float) -> None:
     assert profile.covered(spans) == seconds
 
 

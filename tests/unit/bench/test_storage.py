@@ -73,7 +73,9 @@ def test_what_is_mounted_goes_first(podman: Path, paths: LabPaths, monkeypatch: 
     ]
 
 
-def test_emptied(podman: Path, paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_removes_images_and_keeps_settings(
+    podman: Path, paths: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = Storage(podman / "images", podman / "run", paths)
     (podman / "images" / "overlay").mkdir(parents=True)
     monkeypatch.setattr(engine, "as_root", list)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_total_and_phases() -> None:
+def test_answer_gives_total_and_phases() -> None:
     output = 'nodes  3.0 s\n{"mode": "cold", "phases": {"nodes": 3.0, "packages": 90.5}, "total": 94}\n\n'
     assert yardstick.parse(output) == (
         94.0,

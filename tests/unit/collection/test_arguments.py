@@ -114,7 +114,7 @@ def made(role: Path) -> set[str]:
     return found
 
 
-def test_defaults(role: Path) -> None:
+def test_defaults_documented_are_those_in_force(role: Path) -> None:
     """The defaults that are documented are those that hold; what is required has none."""
     documented = {name: option["default"] for name, option in options(role).items() if "default" in option}
     assert role_docs.load(role / "defaults" / "main.yml") == documented
@@ -165,7 +165,7 @@ def test_examples_are_valid(role: Path) -> None:
         assert result.error_messages == []
 
 
-def test_readme_is_fresh(role: Path) -> None:
+def test_readme_of_a_role_is_up_to_date(role: Path) -> None:
     assert (role / "README.md").read_text(encoding="utf-8") == role_docs.readme(role), "run: make docs"
 
 

@@ -38,20 +38,20 @@ def galaxy() -> dict[str, Any]:
     return data
 
 
-def test_nothing_of_labctl_or_development_is_in_it(built: Path) -> None:
+def test_artefact_has_nothing_of_labctl_or_development(built: Path) -> None:
     assert {path.name for path in built.iterdir()} == TOP
     files = [path.relative_to(built) for path in built.rglob("*") if path.is_file()]
     assert [path for path in files if path.suffix not in SUFFIXES or "__pycache__" in path.parts] == []
 
 
-def test_what_is_needed_is_in_it(built: Path) -> None:
+def test_artefact_has_what_is_needed(built: Path) -> None:
     assert {path for path in NEEDED if not (built / path).is_file()} == set()
     for role in role_docs.ROLES.iterdir():
         parts = {"README.md", "defaults/main.yml", "meta/argument_specs.yml", "meta/main.yml", "tasks/main.yml"}
         assert {part for part in parts if not (built / "roles" / role.name / part).is_file()} == set()
 
 
-def test_manifest(built: Path) -> None:
+def test_manifest_has_name_and_license(built: Path) -> None:
     info = json.loads((built / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]
     assert (info["namespace"], info["name"], info["license"]) == ("novalab", "openstack", ["Apache-2.0"])
     assert "Apache License" in (built / "LICENSE").read_text(encoding="utf-8")

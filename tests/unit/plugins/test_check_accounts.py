@@ -33,7 +33,7 @@ EMPTY = {"plugin": "mysql_native_password", "authentication_string": ""}
         ({"access": 0, "is_role": True}, False),
     ],
 )
-def test_open_to_all(priv: dict[str, Any], is_open: bool) -> None:
+def test_accounts_open_to_all_are_found(priv: dict[str, Any], is_open: bool) -> None:
     assert check_accounts.open_to_all(priv) is is_open
 
 
@@ -50,7 +50,7 @@ def account(user: str, host: str = "%", **priv: object) -> dict[str, str]:
         ([account("nova", authentication_string=""), account("", "h")], "anonymous at h, nova@% without a password"),
     ],
 )
-def test_accounts(accounts: list[dict[str, str]], found: str) -> None:
+def test_accounts_that_let_anybody_in_fail_the_check(accounts: list[dict[str, str]], found: str) -> None:
     check = check_accounts.check_entry("controller", accounts)
     assert check.found.startswith(found)
     assert check.ok is ("none such" in check.found)
@@ -78,7 +78,9 @@ GRANTS = [
         (ACCOUNTS[1:], GRANTS[1:], "no user glance; glance does not reach glance"),
     ],
 )
-def test_grants(accounts: list[dict[str, str]], grants: list[dict[str, str]], found: str) -> None:
+def test_grants_that_differ_fail_the_check(
+    accounts: list[dict[str, str]], grants: list[dict[str, str]], found: str
+) -> None:
     check = check_accounts.check_grants("controller", EXPECTED, accounts, grants)
     assert (check.found, check.ok) == (found, found == "the same")
     assert check.expected == "glance on glance; nova on nova, nova_api"
@@ -93,7 +95,7 @@ def test_grants(accounts: list[dict[str, str]], grants: list[dict[str, str]], fo
         (69, "", "Error:\nunable to connect\n", False, "'rabbitmqctl' ended with status 69: unable to connect"),
     ],
 )
-def test_queue(code: int, out: str, err: str, ok: bool, found: str) -> None:
+def test_users_of_rabbitmq_that_differ_fail_the_check(code: int, out: str, err: str, ok: bool, found: str) -> None:
     module = SimpleNamespace(run_command=lambda _: (code, out, err))
     check = check_accounts.check_queue(module, "controller", ["nova"])
     assert (check.ok, check.found) == (ok, found)

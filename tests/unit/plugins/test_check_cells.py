@@ -29,7 +29,7 @@ def cell(name: str, **fields: object) -> dict[str, Any]:
         ([cell("cell0"), cell("cell1"), cell("cell2")], "cell0, cell1, cell2"),
     ],
 )
-def test_cells(cells: list[dict[str, Any]], found: str) -> None:
+def test_cells_that_differ_fail_the_check(cells: list[dict[str, Any]], found: str) -> None:
     check = check_cells.check_names("controller", ["cell0", "cell1"], cells)
     assert (check.found, check.ok) == (found, found == "cell0, cell1")
 
@@ -50,7 +50,7 @@ def test_cells(cells: list[dict[str, Any]], found: str) -> None:
         ),
     ],
 )
-def test_templates(fields: dict[str, object], found: str) -> None:
+def test_cell_with_urls_of_its_own_fails_the_check(fields: dict[str, object], found: str) -> None:
     check = check_cells.check_templates("controller", [cell("cell0"), cell("cell1", **fields)])
     assert (check.found, check.ok) == (found, found == "the same")
     assert "hunter2" not in check.text
@@ -71,7 +71,9 @@ def test_templates(fields: dict[str, object], found: str) -> None:
         ),
     ],
 )
-def test_hosts(mapped: dict[str, str], ok: bool, found: str, remedy: str | None) -> None:
+def test_hosts_not_mapped_fail_the_check_with_a_remedy(
+    mapped: dict[str, str], ok: bool, found: str, remedy: str | None
+) -> None:
     check = check_cells.check_hosts("controller", ["compute1", "compute2"], mapped)
     assert (check.ok, check.found) == (ok, found)
     assert (remedy or "") in check.remedy

@@ -42,7 +42,9 @@ def row(status: str = "enabled", state: str = "up", seen: float = STARTED + 8) -
         ),
     ],
 )
-def test_compare_services(rows: list[Row], registered: dict[str, float], problems: list[Problem]) -> None:
+def test_services_that_are_missing_or_down_are_named(
+    rows: list[Row], registered: dict[str, float], problems: list[Problem]
+) -> None:
     assert check_computes.compare_services(expected(), rows, registered) == problems
 
 
@@ -54,5 +56,5 @@ def test_without_a_start_a_row_that_is_up_is_enough() -> None:
     ("stamp", "seconds"),
     [("2025-11-24T16:00:00.000000", 1764000000.0), ("2025-11-24T16:00:00Z", 1764000000.0), (None, 0.0)],
 )
-def test_seconds(stamp: str | None, seconds: float) -> None:
+def test_seconds_of_a_stamp_are_utc(stamp: str | None, seconds: float) -> None:
     assert check_computes.seconds(stamp) == seconds

@@ -23,7 +23,7 @@ METADATA = "OVN Metadata agent"
         ),
     ],
 )
-def test_agents(agents: dict[str, bool], problems: list[str]) -> None:
+def test_agents_missing_or_dead_are_named(agents: dict[str, bool], problems: list[str]) -> None:
     assert check_network.compare_agents(["compute1"], agents) == problems
 
 
@@ -36,5 +36,5 @@ def test_agents(agents: dict[str, bool], problems: list[str]) -> None:
         (["10.0.0.0/24", "172.24.4.0/24"], "its subnets are: 10.0.0.0/24, 172.24.4.0/24"),
     ],
 )
-def test_subnets(found: list[str] | None, difference: str) -> None:
+def test_subnets_that_differ_are_named(found: list[str] | None, difference: str) -> None:
     assert check_network.compare_subnets("172.24.4.0/24", found) == difference

@@ -61,7 +61,9 @@ def settled(monkeypatch: pytest.MonkeyPatch, answers: list[Unit], timeout: int) 
         ([("activating", "auto-restart", 3), ("activating", "auto-restart", 3), ("active", "running", 3)], 1),
     ],
 )
-def test_settled(monkeypatch: pytest.MonkeyPatch, answers: list[tuple[str, str, int]], last: int) -> None:
+def test_unit_that_changes_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, answers: list[tuple[str, str, int]], last: int
+) -> None:
     states = [
         Unit("nova-api", "loaded", active, sub, restarts=again, started=float(i))
         for i, (active, sub, again) in enumerate(answers)
@@ -83,7 +85,7 @@ def test_settled_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         (["nova-api"], False, "stop and mask nova-api"),
     ],
 )
-def test_exclusive(running: list[str], ok: bool, remedy: str) -> None:
+def test_units_not_expected_fail_the_check(running: list[str], ok: bool, remedy: str) -> None:
     check = check_node.check_exclusive("compute1", "nova-*", ["libvirtd", "nova-compute"], running)
     assert (check.ok, check.expected) == (ok, "nova-compute")
     assert check.found == (", ".join(sorted(running)) or "none")
@@ -114,7 +116,9 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, list[str]]], N
         ({"compute1": ["10.0.0.21"]}, "controller=unknown"),
     ],
 )
-def test_names(hosts: Callable[[dict[str, list[str]]], None], table: dict[str, list[str]], found: str) -> None:
+def test_names_that_resolve_wrongly_fail_the_check(
+    hosts: Callable[[dict[str, list[str]]], None], table: dict[str, list[str]], found: str
+) -> None:
     hosts(table)
     check = check_node.check_names("compute1", {"controller": "10.0.0.11", "compute1": "10.0.0.21"})
     assert (check.found, check.ok) == (found, found == "the same")
@@ -131,7 +135,7 @@ def test_names(hosts: Callable[[dict[str, list[str]]], None], table: dict[str, l
         (989.0, "-11.0 s at most", False),
     ],
 )
-def test_clock(now: float, found: str, ok: bool) -> None:
+def test_clock_that_is_off_fails_the_check(now: float, found: str, ok: bool) -> None:
     check = check_node.check_clock("compute1", now, 1000.0, 10)
     assert (check.found, check.ok) == (found, ok)
 

@@ -76,7 +76,7 @@ def server(answer: Callable[[str], bytes], requests: list[str], *, hang: bool = 
         (switching(b"", key="another"), False, "no websocket: Sec-WebSocket-Accept does not answer the key"),
     ],
 )
-def test_shut_out(answer: Callable[[str], bytes], refused: bool, how: str) -> None:
+def test_websocket_with_a_wrong_token_is_shut_out(answer: Callable[[str], bytes], refused: bool, how: str) -> None:
     requests: list[str] = []
     with server(answer, requests) as port:
         assert check_novnc.shut_out("127.0.0.1", port, "wrong-token", 5) == (refused, how)
@@ -90,7 +90,7 @@ def test_a_session_that_stays_open_is_no_refusal() -> None:
         check_novnc.shut_out("127.0.0.1", port, "wrong-token", 0.2)
 
 
-def test_nobody_answers() -> None:
+def test_proxy_that_does_not_listen_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
@@ -98,7 +98,7 @@ def test_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize("status", ["200", "404"])
-def test_page(status: str) -> None:
+def test_page_status_is_that_of_the_answer(status: str) -> None:
     requests: list[str] = []
     with server(fixed(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"), requests) as port:
         assert check_novnc.page_status("127.0.0.1", port, "/vnc_lite.html", 5) == status
@@ -116,7 +116,7 @@ def test_page(status: str) -> None:
         (fixed("HTTP/1.1 403 Forbidden\r\n\r\n"), False, "HTTP/1.1 403 Forbidden"),
     ],
 )
-def test_console(answer: Callable[[str], bytes], ok: bool, said: str) -> None:
+def test_console_that_does_not_speak_rfb_fails_the_check(answer: Callable[[str], bytes], ok: bool, said: str) -> None:
     requests: list[str] = []
     with server(answer, requests) as port:
         url = f"http://127.0.0.1:{port}/vnc_lite.html?path=%3Ftoken%3Df42ca50d-2df7"

@@ -54,6 +54,6 @@ def test_boxes_of_nova_status() -> None:
         (255, "", "a\nb\nc\nd\n", False, "status 255 and no answers: b, c, d"),
     ],
 )
-def test_upgrade(code: int, output: str, error: str, ok: bool, found: str) -> None:
+def test_upgrade_check_of_nova_status_is_judged(code: int, output: str, error: str, ok: bool, found: str) -> None:
     check = check_upgrade.judge("controller", code, output, error)
     assert (check.ok, check.found) == (ok, found)

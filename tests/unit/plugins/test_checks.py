@@ -19,7 +19,9 @@ from ansible_collections.novalab.openstack.plugins.module_utils.checks import Ch
         (False, (), "", ["FAILED: compute1: clock: expected now; found then"]),
     ],
 )
-def test_text_of_a_check(ok: bool, detail: tuple[str, ...], remedy: str, lines: list[str]) -> None:
+def test_check_as_text_has_expectation_and_finding(
+    ok: bool, detail: tuple[str, ...], remedy: str, lines: list[str]
+) -> None:
     check = Check("clock", "compute1", "now", "then", ok, detail, remedy)
     assert check.text.splitlines() == lines
     found = result([check], services=[])
@@ -37,5 +39,5 @@ def test_text_of_a_check(ok: bool, detail: tuple[str, ...], remedy: str, lines: 
 
 
 @pytest.mark.parametrize(("names", "text"), [([], "none"), (["b", "a"], "b, a")])
-def test_listed(names: list[str], text: str) -> None:
+def test_names_are_listed_or_none(names: list[str], text: str) -> None:
     assert listed(names) == text

@@ -107,12 +107,12 @@ def test_an_empty_compute_is_disabled() -> None:
     assert own.told == ["disable compute3"]
 
 
-def test_again_nothing_is_done() -> None:
+def test_removal_again_does_nothing() -> None:
     own = Cloud(enabled=False, reason=REASON)
     assert (drain(own), own.told) == ([], [])
 
 
-def test_eviction() -> None:
+def test_eviction_deletes_servers_then_their_ports() -> None:
     """The port that was made for the server goes when the server has gone."""
     own = Cloud(servers=[DEMO], late=2)
     assert drain(own, evict=True) == ["disabled nova-compute on compute3", "deleted server demo-compute3 on compute3"]
@@ -152,7 +152,7 @@ def test_a_server_that_came_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert own.told == ["disable compute3", "enable compute3"]
 
 
-def test_removal() -> None:
+def test_removal_takes_service_allocations_and_agents() -> None:
     own = Cloud()
     done = compute_removal.remove(cast("compute_removal.Cloud", own), ["compute3"], networking=True, check=False)
     assert done == [
@@ -191,12 +191,12 @@ def test_a_cloud_that_is_about_to_start_is_waited_for() -> None:
     assert not cloud.may_pass(ValueError())
 
 
-def test_queues() -> None:
+def test_queues_of_removed_hosts_only_are_found() -> None:
     listing = "compute\ncompute.compute3\ncompute.compute1\ncompute.compute30\nscheduler\n"
     assert compute_cleanup.queues(listing, ["compute3", "compute4"]) == ["compute.compute3"]
 
 
-def test_chassis() -> None:
+def test_chassis_of_removed_hosts_only_are_found() -> None:
     """Of hosts that left, and records without a chassis, as an ovn-controller that ends may leave them."""
     rows = compute_cleanup.table(
         json.dumps({"headings": ["name", "hostname"], "data": [["u1", "compute1"], ["u3", "compute3"]]})

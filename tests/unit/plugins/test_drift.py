@@ -28,7 +28,7 @@ WAS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_nothing_differs() -> None:
+def test_additions_are_no_difference() -> None:
     """Also where there is more than there was, which no role would take away."""
     now = copy.deepcopy(WAS)
     now["units"]["x.service"] = {"state": "failed", "enabled": "disabled"}
@@ -78,7 +78,7 @@ def test_nothing_differs() -> None:
         ("switch", "port lab0 of br-lab", None, "Open vSwitch: port lab0 of br-lab: is gone"),
     ],
 )
-def test_what_differs(section: str, name: str, facts: dict[str, Any] | None, said: str) -> None:
+def test_difference_of_a_fact_is_worded(section: str, name: str, facts: dict[str, Any] | None, said: str) -> None:
     now = copy.deepcopy(WAS)
     if facts is None:
         del now[section][name]
@@ -118,7 +118,7 @@ def rewrite(folder: Path) -> None:
     ],
     ids=["guest", "text", "mode", "put back", "link", "folder", "mode of a folder"],
 )
-def test_files(etc: Path, damage: Callable[[Path], None], said: list[str]) -> None:
+def test_files_that_were_changed_are_named(etc: Path, damage: Callable[[Path], None], said: list[str]) -> None:
     os.umask(0o022)
     (etc / "nova").chmod(0o755)
     (etc / "nova" / "nova.conf").chmod(0o644)
@@ -133,7 +133,7 @@ def test_large_files_are_not_read(etc: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert drift.files([str(etc / "nova" / "*")])[str(etc / "nova" / "nova.conf")]["text"] == len("[DEFAULT]\n")
 
 
-def test_units() -> None:
+def test_units_expected_are_those_enabled_or_running() -> None:
     """Only what is enabled and runs is expected to go on."""
     output = (
         "Id=nova-api.service\nActiveState=active\nUnitFileState=enabled\n\n"
@@ -144,7 +144,7 @@ def test_units() -> None:
     assert len(drift.units(output)) == 3
 
 
-def test_switch() -> None:
+def test_switch_facts_are_read_from_ovs() -> None:
     settings = (
         '{"data":[[["map",[["ovn-remote","tcp:10.213.60.11:6642"]]],["map",[]]]],'
         '"headings":["external_ids","other_config"]}\n'
@@ -159,7 +159,7 @@ def test_switch() -> None:
     }
 
 
-def test_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_note_is_private_and_belongs_to_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     note = tmp_path / "novalab" / "left.json"
     monkeypatch.setattr(drift, "NOTE", str(note))
     assert drift.read_note("t0") is None
@@ -172,7 +172,7 @@ def test_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drift.read_note("t0") is None
 
 
-def test_fingerprints() -> None:
+def test_fingerprints_of_objects_hide_what_they_hold() -> None:
     """Of all rows of an object, in any order; what they hold is not in them."""
     rows = [{"label": "nova", "password": "hunter2"}, {"label": "nova", "password": "x"}, {"label": "bob", "p": None}]
     found = cloud_objects.fingerprints("user", rows)

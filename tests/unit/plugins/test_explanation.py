@@ -105,7 +105,9 @@ DOWN = services(state="down", updated_at="2026-11-25T01:55:29.000000")
         (case("up", ready="novalab guest ready: "), ["its guest says on the console that it is up"], ""),
     ],
 )
-def test_causes(said: dict[str, Any], causes: list[str], remedy: str) -> None:
+def test_causes_of_a_servers_failure_are_named_with_a_remedy(
+    said: dict[str, Any], causes: list[str], remedy: str
+) -> None:
     assert len(said["causes"]) == len(causes), said["causes"]
     for found, expected in zip(said["causes"], causes, strict=True):
         assert found.startswith(expected)
@@ -142,7 +144,7 @@ def test_a_guest_without_metadata() -> None:
     assert "neutron-ovn-metadata-agent.log on compute2" in said["remedy"]
 
 
-def test_evidence() -> None:
+def test_evidence_is_shortened_and_harmless() -> None:
     """Without what is the same in every line, and without what would steer a terminal."""
     assert "controller: 02:00:16 INFO nova.filters: Filter ComputeFilter returned 0 hosts" in case("dead")["evidence"]
     assert "console: # " in case("up", console="\x1b[6n# \r\n")["evidence"]
@@ -175,5 +177,7 @@ def test_only_one_that_says_so_is_up() -> None:
         ({"VCPU": 1}, None, ["asked 1 VCPU, it has none"]),
     ],
 )
-def test_shortages(asked: dict[str, int], inventory: dict[str, Any] | None, shortage: list[str]) -> None:
+def test_shortages_are_computed_from_the_inventory(
+    asked: dict[str, int], inventory: dict[str, Any] | None, shortage: list[str]
+) -> None:
     assert explanation.shortages(asked, {"VCPU": inventory} if inventory else {}) == shortage

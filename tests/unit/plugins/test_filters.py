@@ -42,7 +42,7 @@ HARD = [
         ("", ""),
     ],
 )
-def test_percent_encode(text: str, encoded: str) -> None:
+def test_percent_encode_is_undone_by_unquote(text: str, encoded: str) -> None:
     assert percent_encode.percent_encode(text) == encoded
     assert urllib.parse.unquote(encoded) == text
     assert percent_encode.FilterModule().filters() == {"percent_encode": percent_encode.percent_encode}
@@ -71,7 +71,7 @@ def test_oslo_value_as_the_modules_read_it(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [(PASSWORD, '"p@:/#%?\\$\'" x"'), ("$$", '"\\$\\$"'), (" a ", '" a "'), ("", '""')]
 )
-def test_oslo_value(text: str, value: str) -> None:
+def test_oslo_value_is_escaped(text: str, value: str) -> None:
     assert oslo_value.oslo_value(text) == value
     assert oslo_value.FilterModule().filters() == {"oslo_value": oslo_value.oslo_value}
 
@@ -82,7 +82,7 @@ def test_oslo_value_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "ünïcode", ""])
-def test_rabbitmq_password_hash(password: str) -> None:
+def test_rabbitmq_password_hash_is_rabbitmqs(password: str) -> None:
     hashed = rabbitmq_password_hash.rabbitmq_password_hash(password, "nova")
     data = base64.b64decode(hashed)
     salt, digest = data[:4], data[4:]

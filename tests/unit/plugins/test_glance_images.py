@@ -87,7 +87,9 @@ def wanted(tmp_path: Path) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_image(wanted: dict[str, Any], existing: list[Any], asked: list[str], check_mode: bool) -> None:
+def test_image_is_made_updated_or_left_alone(
+    wanted: dict[str, Any], existing: list[Any], asked: list[str], check_mode: bool
+) -> None:
     glance = Glance()
     module: Any = SimpleNamespace(check_mode=check_mode)
     images = glance_images.Images(module, glance)
@@ -100,7 +102,7 @@ def test_image(wanted: dict[str, Any], existing: list[Any], asked: list[str], ch
     assert len(images.changes) == len(asked)
 
 
-def test_upload(wanted: dict[str, Any]) -> None:
+def test_upload_passes_file_and_properties(wanted: dict[str, Any]) -> None:
     glance = Glance()
     module: Any = SimpleNamespace(check_mode=False)
     glance_images.Images(module, glance).upload({**wanted, "min_ram": 96})
@@ -110,7 +112,7 @@ def test_upload(wanted: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_checksum(wanted: dict[str, Any], algorithm: str) -> None:
+def test_checksum_that_differs_is_reported(wanted: dict[str, Any], algorithm: str) -> None:
     value = hashlib.new(algorithm, DATA).hexdigest()
     assert glance_images.wrong_checksum({**wanted, "checksum": f"{algorithm}:{value.upper()}"}) is None
     problem = glance_images.wrong_checksum({**wanted, "checksum": f"{algorithm}:{'0' * len(value)}"})

@@ -58,7 +58,7 @@ def test_modules_come_after_what_they_need(root: Path) -> None:
     assert found["virtio_net"] == driver("net-failover")
 
 
-def test_initramfs() -> None:
+def test_initramfs_holds_files_and_modules() -> None:
     files = {"init": "#!/bin/sh\n", "etc/a/b": "text\n"}
     archive = read_archive(guest_disk.initramfs(b"busy", {"failover": b"x", "virtio_net": b"yz"}, files))
     assert archive["init"] == (0o100755, b"#!/bin/sh\n")

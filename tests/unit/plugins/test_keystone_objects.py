@@ -177,7 +177,7 @@ def other(kind: str, **fields: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JS
     return [{**PARAMETERS[kind][0], **fields}]
 
 
-def test_fresh(run: Callable[..., dict[str, Any]], cloud: Cloud) -> None:
+def test_fresh_keystone_gets_every_object(run: Callable[..., dict[str, Any]], cloud: Cloud) -> None:
     answer = run()
     assert answer == {
         "changed": True,
@@ -201,7 +201,7 @@ def test_what_is_named_twice_is_made_once(run: Callable[..., dict[str, Any]]) ->
     assert run(roles=["service"] * 2, projects=["service"] * 2, users=user)["changes"][1:] == CHANGES
 
 
-def test_finished(run: Callable[..., dict[str, Any]], cloud: Cloud) -> None:
+def test_finished_keystone_is_left_alone(run: Callable[..., dict[str, Any]], cloud: Cloud) -> None:
     run()
     assert run() == {"changed": False, "bootstrapped": False, "changes": [], "diff": {}}
     assert sorted(cloud.asked) == [
@@ -295,7 +295,9 @@ def test_only_what_differs_is_changed(
         ),
     ],
 )
-def test_held_role(assignment: dict[str, Any], held: tuple[str | None, str | None, str]) -> None:
+def test_role_held_is_read_from_an_assignment(
+    assignment: dict[str, Any], held: tuple[str | None, str | None, str]
+) -> None:
     assert keystone_objects.held_role(assignment) == held
 
 
@@ -321,7 +323,7 @@ def test_an_error_at_login_is_no_refusal(run: Callable[..., dict[str, Any]], clo
     assert run() == {"failed": True, "msg": said}
 
 
-def test_nobody_listens(server: str) -> None:
+def test_keystone_that_does_not_listen_is_an_error(server: str) -> None:
     url = server.replace("127.0.0.1", "127.0.0.2")
     with pytest.raises(keystone.KeystoneError, match=r"GET roles: \[Errno 111\] Connection refused") as refused:
         keystone.Keystone(url).all("roles")

@@ -43,7 +43,9 @@ def emulate(tmp_path: Path, script: str) -> None:
         ("exit 0", "qemu", "ended with status 0"),
     ],
 )
-def test_emulator(tmp_path: Path, module: SimpleNamespace, script: str, virt_type: str, seen: str) -> None:
+def test_kernel_that_boots_or_not_decides_about_kvm(
+    tmp_path: Path, module: SimpleNamespace, script: str, virt_type: str, seen: str
+) -> None:
     emulate(tmp_path, script)
     found, reason = kvm_probe.find_out(module)
     assert found == virt_type
@@ -79,7 +81,9 @@ def test_the_emulator_is_told_to_use_kvm(tmp_path: Path, module: SimpleNamespace
         ("emulator", "{path} is not there to try KVM with, so instances are emulated"),
     ],
 )
-def test_missing(tmp_path: Path, module: SimpleNamespace, missing: str, reason: str) -> None:
+def test_emulator_or_kernel_that_is_missing_means_qemu(
+    tmp_path: Path, module: SimpleNamespace, missing: str, reason: str
+) -> None:
     (tmp_path / missing).unlink()
     assert kvm_probe.find_out(module) == ("qemu", reason.format(path=tmp_path / missing))
 

@@ -39,7 +39,7 @@ PARAMETERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("password", "expected"), HASHES.items())
-def test_password_hash(password: str, expected: str) -> None:
+def test_password_hash_is_mariadbs(password: str, expected: str) -> None:
     assert mariadb_accounts.password_hash(password) == expected
 
 
@@ -161,7 +161,7 @@ FRESH_CHANGES = [
 ]
 
 
-def test_fresh(run: Run) -> None:
+def test_fresh_server_gets_databases_and_users(run: Run) -> None:
     answer, told = run({})
     assert answer == {
         "changed": True,
@@ -182,7 +182,7 @@ def test_check_mode_tells_and_does_nothing(run: Run) -> None:
     assert (answer["changes"], told) == (FRESH_CHANGES, [])
 
 
-def test_finished(run: Run) -> None:
+def test_finished_server_is_left_alone(run: Run) -> None:
     answer, told = run(FINISHED)
     assert (answer, told) == ({"changed": False, "changes": [], "diff": {}}, [])
 
@@ -207,7 +207,7 @@ def test_no_statement_has_the_password(run: Run, password: str) -> None:
         (ENTRY | {"auth_or": [{}]}, []),
     ],
 )
-def test_password(run: Run, entry: dict[str, Any], told: list[str]) -> None:
+def test_password_that_differs_is_set(run: Run, entry: dict[str, Any], told: list[str]) -> None:
     answer, statements = run(FINISHED | {"accounts": (("nova", "%", entry),)})
     assert statements == told
     assert answer["changes"] == ["password of user nova set"] * len(told)
@@ -268,7 +268,9 @@ def test_password(run: Run, entry: dict[str, Any], told: list[str]) -> None:
         ((ON_API, ON_NOVA, "GRANT SELECT ON `glance`.* TO PUBLIC"), [], []),
     ],
 )
-def test_grants(run: Run, grants: tuple[str, ...], told: list[str], changes: list[str]) -> None:
+def test_grants_that_differ_are_corrected(
+    run: Run, grants: tuple[str, ...], told: list[str], changes: list[str]
+) -> None:
     answer, statements = run(FINISHED | {"grants": grants})
     assert (statements, answer["changes"]) == (told, changes)
 
@@ -319,6 +321,8 @@ def test_same_name_at_another_host_is_another_user(run: Run) -> None:
         ),
     ],
 )
-def test_refusals(run: Run, parameters: dict[str, Any], server: dict[str, Any], said: str) -> None:
+def test_server_that_refuses_is_reported(
+    run: Run, parameters: dict[str, Any], server: dict[str, Any], said: str
+) -> None:
     answer, _ = run(server, fails=True, **parameters)
     assert answer["msg"] == said

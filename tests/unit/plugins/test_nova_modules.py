@@ -68,7 +68,9 @@ def existing(name: str, **fields: str) -> dict[str, Any]:
         (wanted("cell1", state="absent"), [existing("cell10")], None),
     ],
 )
-def test_cell_action(cell: dict[str, Any], table: list[dict[str, Any]], arguments: list[str] | None) -> None:
+def test_cell_that_differs_is_created_or_updated(
+    cell: dict[str, Any], table: list[dict[str, Any]], arguments: list[str] | None
+) -> None:
     due = nova_cell.action(cell, table)
     assert (due[1] if due else None) == arguments
 

@@ -18,7 +18,7 @@ SETTINGS = (
 BRIDGES = '{"data":[["br-int","netdev"],["br-lab","netdev"]],"headings":["name","datapath_type"]}\n'
 
 
-def test_output() -> None:
+def test_output_of_ovs_vsctl_is_read() -> None:
     (row,) = openvswitch.maps(SETTINGS)
     assert row["external_ids"]["ovn-bridge-mappings"] == "lab:br-lab"
     assert row["other_config"] == {"userspace-tso-enable": "true", "vlan-limit": "0"}
@@ -81,5 +81,7 @@ WIRED = Switch(datapath_types={"br-lab": "netdev", "br-int": "netdev"}, ports={"
         ),
     ],
 )
-def test_transaction(parameters: dict[str, Any], switch: Switch, commands: list[list[str]]) -> None:
+def test_transaction_has_only_what_differs(
+    parameters: dict[str, Any], switch: Switch, commands: list[list[str]]
+) -> None:
     assert openvswitch.transaction(parameters, switch) == commands

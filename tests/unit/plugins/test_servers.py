@@ -48,7 +48,7 @@ def listed(name: str, status: str = "ACTIVE", user_data: str = "", **more: objec
         (listed("a", "SHUTOFF"), ("replace", "it was made for other neighbours")),
     ],
 )
-def test_verdict(server: dict[str, Any], verdict: tuple[str, str]) -> None:
+def test_verdict_on_a_server_that_exists(server: dict[str, Any], verdict: tuple[str, str]) -> None:
     assert servers.verdict(server, "x") == verdict
 
 
@@ -147,7 +147,9 @@ PORTS = {"a": "10.0.0.1", "b": "10.0.0.2"}
         ),
     ],
 )
-def test_present(there: list[dict[str, Any]], ports: dict[str, str], told: list[str], actions: list[str]) -> None:
+def test_present_makes_or_replaces_servers(
+    there: list[dict[str, Any]], ports: dict[str, str], told: list[str], actions: list[str]
+) -> None:
     cloud = Cloud(there, ports)
     done, found = servers.present(cloud, PARAMETERS, check=False)
     assert (cloud.told, done) == (told, actions)
@@ -163,7 +165,7 @@ def test_check_mode_does_nothing() -> None:
     assert cloud.told == []
 
 
-def test_absent() -> None:
+def test_absent_deletes_its_own_servers_and_ports() -> None:
     cloud = Cloud([listed("a"), listed("mine")], {**PORTS, "mine": "10.0.0.9"})
     assert servers.absent(cloud, {"a", "b"}, 1, check=False) == ["delete server a", "delete port a", "delete port b"]
     assert cloud.told == ["delete id-a", "delete port-a", "delete port-b"]
@@ -179,7 +181,7 @@ def test_absent() -> None:
         (listed("a"), "root@a:~# ready", "", False),
     ],
 )
-def test_state(server: dict[str, Any], console: str, lacks: str, final: bool) -> None:
+def test_state_says_what_a_server_lacks(server: dict[str, Any], console: str, lacks: str, final: bool) -> None:
     wanted = {"name": "a", "id": "id-a", "texts": ["ready"], "bad": ["b is silent"]}
     assert server_wait.state_of(server, wanted, console) == (lacks, final)
 
@@ -216,7 +218,7 @@ def test_wait_ends_at_the_first_error() -> None:
         ("  a line of id-a without a time", False),
     ],
 )
-def test_log_lines(line: str, kept: bool) -> None:
+def test_log_lines_about_the_server_are_selected(line: str, kept: bool) -> None:
     assert log_lines.select([line, line], ["req-d727dccb", "id-a"]) == ([line] if kept else [])
 
 
@@ -231,12 +233,12 @@ def test_a_long_line_keeps_its_end() -> None:
     ("flavor", "disk"),
     [({}, 1), ({"swap": 0, "ephemeral": 2}, 3), ({"swap": 1}, 2), ({"swap": 1024}, 2), ({"swap": ""}, 1)],
 )
-def test_asked(flavor: dict[str, Any], disk: int) -> None:
+def test_resources_asked_include_the_flavors_extras(flavor: dict[str, Any], disk: int) -> None:
     asked = server_diagnosis.asked({"vcpus": 1, "ram": 128, "disk": 1, **flavor})
     assert asked == {"VCPU": 1, "MEMORY_MB": 128, "DISK_GB": disk}
 
 
-def test_find() -> None:
+def test_server_is_found_by_unique_name_or_id() -> None:
     there = [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}, {"id": "3", "name": "b"}]
     assert server_diagnosis.find(there, "a")["id"] == "1"
     assert server_diagnosis.find(there, "3")["name"] == "b"
@@ -246,13 +248,13 @@ def test_find() -> None:
         server_diagnosis.find(there, "b")
 
 
-def test_seconds_since() -> None:
+def test_seconds_since_a_moment() -> None:
     now = dt.datetime(2026, 11, 25, 2, 0, 30, tzinfo=dt.UTC)
     assert server_diagnosis.seconds_since("2026-11-25T02:00:15Z", now) == 15
 
 
 @pytest.mark.parametrize(("found", "ok"), [([], True), (["1"], True), (["1", "9", "8"], False)])
-def test_leftovers(found: list[str], ok: bool) -> None:
+def test_leftovers_without_an_instance_fail_the_check(found: list[str], ok: bool) -> None:
     for kind in ("domains", "tokens"):
         check = check_leftovers.compare("compute1", kind, found, ["1", "2"])
         assert check.ok is ok

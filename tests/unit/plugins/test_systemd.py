@@ -59,7 +59,7 @@ NAMES = ["nova-api", "libvirtd.socket", "nova-compute", "none"]
         ("", 0.0),
     ],
 )
-def test_moment(text: str, seconds: float) -> None:
+def test_moment_printed_by_systemctl_is_read(text: str, seconds: float) -> None:
     assert systemd.moment(text) == pytest.approx(seconds, abs=1e-6)
 
 

@@ -32,7 +32,7 @@ def a_unit(active: str = "active", sub: str = "running", started_at: float = 100
         ("failed", "failed", False),
     ],
 )
-def test_running(active: str, sub: str, running: bool) -> None:
+def test_unit_states_that_count_as_running(active: str, sub: str, running: bool) -> None:
     assert a_unit(active, sub).running is running
 
 
@@ -43,7 +43,7 @@ def file(path: Path, changed: float) -> str:
     return str(path)
 
 
-def test_newest(tmp_path: Path) -> None:
+def test_newest_file_of_files_and_folders_is_found(tmp_path: Path) -> None:
     single = file(tmp_path / "nova.conf", 50)
     deep = file(tmp_path / "conf.d" / "deep" / "a.conf", 70)
     file(tmp_path / "conf.d" / "b.conf", 60)
@@ -66,7 +66,9 @@ def test_newest(tmp_path: Path) -> None:
         (100.0, 99, True, True),
     ],
 )
-def test_restart_reason(tmp_path: Path, started_at: float, changed: int, forced: bool, restart: bool) -> None:
+def test_restart_reason_is_a_newer_file_or_request(
+    tmp_path: Path, started_at: float, changed: int, forced: bool, restart: bool
+) -> None:
     path = file(tmp_path / "nova.conf", changed)
     reason = systemd_unit.restart_reason(a_unit(started_at=started_at), [path], forced)
     expected = "asked for" if forced else f"{path} is newer than its process"
@@ -74,7 +76,7 @@ def test_restart_reason(tmp_path: Path, started_at: float, changed: int, forced:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", ""])  # noqa: S104 (asked on the loopback)
-def test_accepts(host: str) -> None:
+def test_port_that_accepts_connections_is_recognised(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"{host}:{server.getsockname()[1]}"
         assert systemd_unit.accepts(address)

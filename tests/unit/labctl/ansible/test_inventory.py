@@ -21,23 +21,6 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
 
-SSH_CONFIG = """\
-Host controller
-  HostName 192.168.56.11
-  User vagrant
-  Port 22
-  UserKnownHostsFile /dev/null
-  StrictHostKeyChecking no
-  IdentityFile "/labs/my lab/key"
-  IdentityFile /home/me/.vagrant.d/insecure_private_key
-  LogLevel FATAL
-
-Host compute1
-  HostName 127.0.0.1
-  User root
-  Port 2222
-
-"""
 HOSTS = {
     "controller": SshHost("192.168.56.11", 22, "vagrant", "/labs/my lab/key"),
     "compute1": SshHost("127.0.0.1", 2222, "root", ""),
@@ -51,25 +34,10 @@ def as_ansible_reads(path: Path) -> tuple[dict[str, list[str]], dict[str, Any], 
     return groups, manager.get_host("controller").vars, manager.groups["all"].vars
 
 
-def test_output_of_vagrant() -> None:
-    assert access.from_ssh_config(SSH_CONFIG) == HOSTS
-
-
-def test_containers_are_reached_at_their_own_addresses(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    hosts = access.of_containers(make_lab(computes=1), paths)
-    assert hosts == {
-        "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key)),
-        "compute1": SshHost("192.168.56.21", 22, "vagrant", str(paths.ssh_key)),
-    }
-
-
-def test_hand_over_by_the_vagrantfile() -> None:
-    text = '{"compute1": {"host": "127.0.0.1", "port": "2222", "user": "root", "key": ""}}'
-    assert access.from_json(text) == {"compute1": HOSTS["compute1"]}
-
-
 @pytest.mark.parametrize("directory", ["lab", "a 'lab' of \"mine\"", "back\\new # 1;2"])
-def test_hosts_ini(tmp_path: Path, make_lab: Callable[..., Lab], directory: str) -> None:
+def test_hosts_ini_with_odd_characters_is_read_by_ansible(
+    tmp_path: Path, make_lab: Callable[..., Lab], directory: str
+) -> None:
     paths = LabPaths(tmp_path / directory)
     paths.directory.mkdir()
     hosts = {**HOSTS, "controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key))}
@@ -115,7 +83,19 @@ def test_what_was_written_is_known(paths: LabPaths, make_lab: Callable[..., Lab]
     assert access.known(paths) == {}
 
 
-def test_ssh_command() -> None:
-    command = HOSTS["controller"].command("true")
-    assert command[:5] == ["ssh", "-i", "/labs/my lab/key", "-p", "22"]
-    assert command[-2:] == ["vagrant@192.168.56.11", "true"]
+@pytest.fixture(autouse=True)
+def _nothing_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine and no routes: what is around this machine is no matter."""
+    monkeypatch.setattr("labctl.providers.engine.working", lambda _: [])
+    monkeypatch.setattr("labctl.providers.host_networks.of_host", list)
+
+
+def test_template_beside_lab_yaml_is_used(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+    """Is taken, and may not do anything else."""
+    hosts = {"controller": SshHost("10.0.0.1", 22, "me", "key")}
+    template = paths.directory / "hosts.ini.j2"
+    template.write_text("# mine: {{ nodes[0].name }} {{ lab.name | quoted }}\n", encoding="utf-8")
+    assert inventory.render(make_lab(), paths, hosts) == '# mine: controller "lab"\n'
+    template.write_text("{{ ''.__class__.__mro__ }}", encoding="utf-8")
+    with pytest.raises(Exception, match="unsafe"):
+        inventory.render(make_lab(), paths, hosts)

@@ -74,7 +74,9 @@ def result(task: str, res: dict[str, object], role: str | None = None) -> dict[s
         ),
     ],
 )
-def test_failure(reader: Reader, res: dict[str, object], message: str) -> None:
+def test_failure_has_node_task_and_message_without_secrets(
+    reader: Reader, res: dict[str, object], message: str
+) -> None:
     name = "novalab.openstack.nova_compute : Run the compute"
     reader.take("runner_on_failed", **result(name, res, "novalab.openstack.nova_compute"))
     assert reader.events.failures == [Failure("compute1", "nova_compute: Run the compute", message)]
@@ -102,7 +104,7 @@ def test_failures_that_the_playbook_deals_with(reader: Reader) -> None:
     assert reader.events.failures == []
 
 
-def test_unreachable(reader: Reader) -> None:
+def test_unreachable_node_is_a_failure(reader: Reader) -> None:
     said = "Failed to connect to the host via ssh: No route to host"
     reader.take("runner_on_unreachable", **result("Gather facts", {"unreachable": True, "msg": said}))
     assert reader.events.failures == [Failure("compute1", "Gather facts", said)]
@@ -130,7 +132,7 @@ def test_changes_of_all_nodes_are_added() -> None:
     assert PlaybookResult({"a": {"changed": 2}, "b": {"changed": 1}}).changed == 3
 
 
-def test_activity(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_activity_shows_the_task_that_runs(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
     for kind, name in (("task", "Set the names"), ("handler_task", "Tell the clock")):
         data = {"role": "novalab.openstack.node", "task_uuid": name, "host": "compute1"}
         reader.take(f"playbook_on_{kind}_start", name=f"node : {name}", **data)
@@ -169,7 +171,7 @@ def test_output_goes_to_the_log(reader: Reader) -> None:
     assert "changed: [compute1]\n" in reader.log()
 
 
-def test_what_is_no_event_says_why_a_playbook_did_not_run(reader: Reader) -> None:
+def test_output_without_events_explains_the_failure(reader: Reader) -> None:
     for line in ("ERROR! the playbook could not be found\n", "[1]\n", "\n"):
         reader.events.take(line)
     error = PlaybookFailed("site.yaml", reader.events.failures, reader.events.last)
@@ -182,7 +184,7 @@ def test_only_the_last_lines_are_kept(reader: Reader) -> None:
     assert reader.events.last == [f"line {number}" for number in range(80, 100)]
 
 
-def test_what_several_nodes_say_is_told_once() -> None:
+def test_message_of_several_nodes_is_shown_once() -> None:
     same = [Failure(node, "All mapped", "compute2 is missing") for node in ("controller", "localhost")]
     assert str(PlaybookFailed("site.yaml", same, [])).startswith(
         "controller, localhost: All mapped: compute2 is missing\n"

@@ -45,16 +45,16 @@ def enter(paths: LabPaths, make_lab: Callable[..., Lab]) -> LabPaths:
     return paths
 
 
-def test_verbs() -> None:
+def test_completion_of_a_verb() -> None:
     assert completed("labctl de") == ["destroy", "describe", "demo"]
 
 
-def test_labs(enter: LabPaths) -> None:
+def test_completion_of_a_labs_name(enter: LabPaths) -> None:
     assert completed("labctl --lab ") == ["one"]
     assert completed("labctl --lab x") == []
 
 
-def test_nodes(enter: LabPaths, tmp_path: Path) -> None:
+def test_completion_of_a_node_uses_the_chosen_lab(enter: LabPaths, tmp_path: Path) -> None:
     assert completed("labctl --lab one ssh ") == ["controller", "compute1"]
     assert completed(f"labctl -C {enter.directory} ssh comp") == ["compute1"]
     assert completed("labctl ssh cont", LABCTL_DIR=str(enter.directory)) == ["controller"]
@@ -62,7 +62,7 @@ def test_nodes(enter: LabPaths, tmp_path: Path) -> None:
     assert completed("labctl --lab two ssh ") == []
 
 
-def test_snapshots(enter: LabPaths) -> None:
+def test_completion_of_a_snapshot_leaves_out_unfinished(enter: LabPaths) -> None:
     for name in ("fresh", "full", ".full.unfinished"):
         (enter.snapshots / name).mkdir(parents=True)
     assert completed("labctl --lab one snapshot restore f") == ["fresh", "full"]
@@ -71,7 +71,7 @@ def test_snapshots(enter: LabPaths) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_script(shell: str) -> None:
+def test_completion_script_for_a_shell_is_printed(shell: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "labctl", "completion", shell], capture_output=True, text=True, check=True
     )

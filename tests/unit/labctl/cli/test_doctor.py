@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(("more", "status"), [([], 1), (["--json"], 1)])
-def test_no_engine(
+def test_doctor_without_an_engine_reports_it(
     paths: LabPaths,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -38,7 +38,9 @@ def test_no_engine(
     assert list(paths.directory.iterdir()) == []
 
 
-def test_strict(paths: LabPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_strict_with_a_warning_fails(
+    paths: LabPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A warning is an exit status on request."""
     from labctl.diagnostics.doctor import runner
     from labctl.diagnostics.doctor.finding import Finding, Severity

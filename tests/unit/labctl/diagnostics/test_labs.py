@@ -83,7 +83,9 @@ def enter(tmp_path: Path, make_lab: Callable[..., Lab]) -> Callable[..., LabPath
         ({"controller": "running", "compute1": "paused", "compute2": "exited"}, "1 of 3 running"),
     ],
 )
-def test_state(engine: FakeEngine, enter: Callable[..., LabPaths], states: dict[str, str], word: str) -> None:
+def test_state_of_a_lab_follows_its_containers(
+    engine: FakeEngine, enter: Callable[..., LabPaths], states: dict[str, str], word: str
+) -> None:
     paths = enter("a", name="one")
     engine.add(paths.directory, "one", states)
     (lab,) = labs.everything()
@@ -91,7 +93,7 @@ def test_state(engine: FakeEngine, enter: Callable[..., LabPaths], states: dict[
     assert lab.network == "192.168.56.0/24"
 
 
-def test_labs_that_only_the_engine_knows(engine: FakeEngine, tmp_path: Path) -> None:
+def test_labs_known_to_the_engine_only_are_listed(engine: FakeEngine, tmp_path: Path) -> None:
     engine.add(tmp_path, "two-two", {"controller": "running"}, network="10.1.0.0/24")
     engine.add(tmp_path / "net", "other", {})
     engine.containers.append(
@@ -110,7 +112,7 @@ def test_labs_that_only_the_engine_knows(engine: FakeEngine, tmp_path: Path) -> 
     assert "mkdir -p" in found[0].note
 
 
-def test_gone_is_told_once(engine: FakeEngine, enter: Callable[..., LabPaths]) -> None:
+def test_lab_that_is_gone_is_listed_once(engine: FakeEngine, enter: Callable[..., LabPaths]) -> None:
     paths = enter("a")
     shutil.rmtree(paths.directory)
     (lab,) = labs.everything()
@@ -118,7 +120,9 @@ def test_gone_is_told_once(engine: FakeEngine, enter: Callable[..., LabPaths]) -
     assert labs.everything() == []
 
 
-def test_directory_gone_and_containers_left(engine: FakeEngine, enter: Callable[..., LabPaths]) -> None:
+def test_lab_without_its_directory_is_listed_by_its_containers(
+    engine: FakeEngine, enter: Callable[..., LabPaths]
+) -> None:
     paths = enter("a b", name="one")
     engine.add(paths.directory, "one", {"controller": "running"})
     shutil.rmtree(paths.directory)
@@ -128,7 +132,7 @@ def test_directory_gone_and_containers_left(engine: FakeEngine, enter: Callable[
         assert lab.note.endswith(f"mkdir -p '{paths.directory}' && labctl -C '{paths.directory}' destroy")
 
 
-def test_without_an_engine(enter: Callable[..., LabPaths], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labs_without_an_engine_are_listed(enter: Callable[..., LabPaths], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of containers, and nothing is forgotten."""
     monkeypatch.setenv("PATH", "/nowhere")
     shutil.rmtree(enter("a").directory)
@@ -136,7 +140,7 @@ def test_without_an_engine(enter: Callable[..., LabPaths], monkeypatch: pytest.M
     assert [lab.state for lab in labs.everything()] == ["unknown"]
 
 
-def test_virtual_machines(
+def test_state_of_machines_is_what_vagrant_saw_last(
     engine: FakeEngine, enter: Callable[..., LabPaths], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As Vagrant saw them last."""
@@ -157,7 +161,7 @@ def test_virtual_machines(
     ]
 
 
-def test_by_name(engine: FakeEngine, enter: Callable[..., LabPaths], tmp_path: Path) -> None:
+def test_lab_is_found_by_name(engine: FakeEngine, enter: Callable[..., LabPaths], tmp_path: Path) -> None:
     paths = enter("a", name="one")
     assert labs.directory_of("one") == paths.directory
     engine.add(tmp_path / "b", "two", {"controller": "running"})
@@ -167,13 +171,13 @@ def test_by_name(engine: FakeEngine, enter: Callable[..., LabPaths], tmp_path: P
     assert str(caught.value).splitlines()[1] == f"Labs: one ({paths.directory}), two ({tmp_path / 'b'})"
 
 
-def test_by_a_name_that_two_have(engine: FakeEngine, enter: Callable[..., LabPaths]) -> None:
+def test_lab_with_a_name_that_two_have_is_refused(engine: FakeEngine, enter: Callable[..., LabPaths]) -> None:
     places = [enter(directory, name="one").directory for directory in ("a", "b")]
     with pytest.raises(BadInput) as caught:
         labs.directory_of("one")
     assert str(caught.value) == f"There are 2 labs 'one'\nTake one with -C: {places[0]}, {places[1]}"
 
 
-def test_by_name_without_any_lab(engine: FakeEngine) -> None:
+def test_lab_by_name_without_any_lab_is_refused(engine: FakeEngine) -> None:
     with pytest.raises(BadInput, match="There is none yet"):
         labs.directory_of("one")

@@ -19,7 +19,6 @@ from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.node_state import NodeState, NodeStatus
 from labctl.remote import programs, ssh
 from labctl.remote.access import SshHost
-from labctl.remote.programs import logs as there
 from labctl.remote.ssh import Answer
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from labctl.lifecycle.context import LabContext
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
-KNOWN = ["nova-api", "nova-api-metadata", "nova-scheduler", "ovn-ovsdb-server-nb", "rabbitmq-server", "keystone"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +50,7 @@ KNOWN = ["nova-api", "nova-api-metadata", "nova-scheduler", "ovn-ovsdb-server-nb
         ),
     ],
 )
-def test_names(
+def test_select_by_name_gives_nodes_units_and_component(
     make_lab: Callable[..., Lab],
     name: str | None,
     nodes: list[str],
@@ -63,7 +61,7 @@ def test_names(
     assert ([node.name for node in wanted.nodes], wanted.units, wanted.component) == (nodes, units, component)
 
 
-def test_a_wrong_name(make_lab: Callable[..., Lab]) -> None:
+def test_select_by_a_wrong_name_is_refused(make_lab: Callable[..., Lab]) -> None:
     with pytest.raises(BadInput, match="no node or service 'nove'") as error:
         logs.select(make_lab(networking="none"), "nove")
     assert "Nodes: controller, compute1, compute2\n" in str(error.value)
@@ -83,104 +81,18 @@ def test_a_wrong_name(make_lab: Callable[..., Lab]) -> None:
         ("2026-11-25T13:59:59+02:00", NOON - 1),
     ],
 )
-def test_since(words: str, moment: float) -> None:
+def test_since_is_read_in_every_form(words: str, moment: float) -> None:
     assert logs.moment(words, NOON) == moment
 
 
 @pytest.mark.parametrize("words", ["", "5x", "-5m", "noon", "25:00"])
-def test_since_when(words: str) -> None:
+def test_since_that_is_not_a_time_is_refused(words: str) -> None:
     with pytest.raises(BadInput, match="expected 30s"):
         logs.moment(words, NOON)
 
 
-@pytest.mark.parametrize(
-    ("line", "moment", "text"),
-    [
-        ("2026-11-25 12:00:00.500 12 INFO nova [-] x", NOON + 5 * 3600 + 0.5, "12 INFO nova [-] x"),  # local time
-        ("2026-11-25T12:00:00.500Z|00016|memory|INFO|x", NOON + 0.5, "00016|memory|INFO|x"),
-        ("2026-11-25 12:00:00.500000+00:00 [info] <0.1.0> x", NOON + 0.5, "[info] <0.1.0> x"),
-        (
-            "[pid: 1] () [Wed Nov 25 12:00:00 2026] GET /",
-            NOON + 5 * 3600,
-            "[pid: 1] () [Wed Nov 25 12:00:00 2026] GET /",
-        ),
-        ("Traceback", None, "Traceback"),
-        ("2026-13-45 99:00:00 x", None, "2026-13-45 99:00:00 x"),
-    ],
-)
-def test_times(elsewhere: None, line: str, moment: float | None, text: str) -> None:
-    assert there.stamped(line) == (moment, text)
-
-
-@pytest.mark.parametrize(
-    ("path", "unit"),
-    [
-        ("/var/log/nova/nova-api-wsgi.log", "nova-api"),
-        ("/var/log/nova/nova-api-metadata.log", "nova-api-metadata"),
-        ("/var/log/nova/nova-manage.log", "nova-manage"),
-        ("/var/log/ovn/ovsdb-server-nb.log", "ovn-ovsdb-server-nb"),
-        ("/var/log/rabbitmq/rabbitmq-server.error.log", "rabbitmq-server"),
-    ],
-)
-def test_whose_file(path: str, unit: str) -> None:
-    assert there.unit_of(path, KNOWN) == unit
-
-
 def oslo(second: int, text: str) -> str:
     return f"2026-11-25T12:{second // 60:02}:{second % 60:02}.000Z {text}\n"
-
-
-def test_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "nova-api.log"
-    path.write_text("before\n" + oslo(1, "a") + "Traceback\n" + oslo(2, "b") + "half a li")
-    log = there.LogFile(str(path), "nova-api")
-    found = log.past(None, None)
-    assert [(moment - NOON, text) for moment, _, _, text in found] == [
-        (1, "before"),
-        (1, "a"),
-        (1, "Traceback"),
-        (2, "b"),
-    ]
-    with path.open("a") as stream:
-        stream.write("ne\n" + oslo(3, "c"))
-    assert [(moment - NOON, text) for moment, _, _, text in log.more()] == [(2, "half a line"), (3, "c")]
-    assert log.more() == []
-    path.rename(tmp_path / "nova-api.log.1")
-    assert log.more() == []
-    path.write_text(oslo(4, "d"))
-    assert [text for *_, text in log.more()] == ["d"]
-
-
-def test_a_long_file_is_read_from_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(there, "BLOCK", 64)
-    path = tmp_path / "a.log"
-    path.write_text("".join(oslo(second, str(second)) for second in range(600)))
-    log = there.LogFile(str(path), "a")
-    assert [text for *_, text in log.past(None, 2)] == ["598", "599"]
-    assert [text for *_, text in log.past(NOON + 500, None)] == [str(second) for second in range(500, 600)]
-    assert [text for *_, text in log.past(NOON + 500, 1)] == ["599"]
-    assert len(log.past(None, None)) == 600
-
-
-def test_a_time_without_fractions_does_not_change_the_order(tmp_path: Path) -> None:
-    path = tmp_path / "a.log"
-    path.write_text(oslo(5, "a").replace(".000Z", ".900Z") + oslo(5, "b") + oslo(1, "after the clock was set back"))
-    moments = [round(moment - NOON, 1) for moment, *_ in there.LogFile(str(path), "a").past(None, None)]
-    assert moments == [5.9, 5.9, 1]
-
-
-def test_the_journal() -> None:
-    entry = {
-        "__REALTIME_TIMESTAMP": "1500000",
-        "__CURSOR": "c",
-        "_SYSTEMD_UNIT": "init.scope",
-        "UNIT": "nova-api.service",
-    }
-    assert there.journal_entry(json.dumps({**entry, "MESSAGE": "Started"})) == (
-        (1.5, "nova-api", "journal", "Started"),
-        "c",
-    )
-    assert there.journal_entry(json.dumps({**entry, "MESSAGE": list(b"a\xff")}))[0][3] == "a\ufffd"
 
 
 JOURNALCTL = """#!/bin/sh
@@ -219,7 +131,7 @@ def node(
     return make_lab(computes=1), lambda: states
 
 
-def test_read(
+def test_read_merges_files_and_journal(
     node: tuple[Lab, object],
     context: Callable[..., LabContext],
     paths: LabPaths,
@@ -249,7 +161,9 @@ def test_read(
         logs.read(context(lab), logs.select(lab, "compute1"))
 
 
-def test_follow(node: tuple[Lab, object], context: Callable[..., LabContext], paths: LabPaths, tmp_path: Path) -> None:
+def test_follow_shows_lines_as_they_come(
+    node: tuple[Lab, object], context: Callable[..., LabContext], paths: LabPaths, tmp_path: Path
+) -> None:
     lab, _ = node
     path = tmp_path / "nova" / "nova-api.log"
     path.write_text(oslo(1, "before"))
@@ -296,7 +210,7 @@ def test_follow_ends_when_nobody_is_left(
     assert problems == {"controller": "tells no more: gone"}
 
 
-def test_lines() -> None:
+def test_line_as_json_and_for_people() -> None:
     line = Line(NOON + 0.25, "compute1", "nova-compute", "journal", "a\x1b[2Jb")
     assert json.loads(line.as_json()) == {
         "time": "2026-11-25T12:00:00.250Z",

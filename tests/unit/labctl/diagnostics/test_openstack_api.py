@@ -106,7 +106,7 @@ def test_lists_come_page_by_page(paths: LabPaths, url: str) -> None:
         ("compute", "/closed", "/closed does not answer"),
     ],
 )
-def test_what_is_wrong_is_said(paths: LabPaths, url: str, service: str, path: str, problem: str) -> None:
+def test_list_that_fails_says_why(paths: LabPaths, url: str, service: str, path: str, problem: str) -> None:
     write_clouds(paths, url)
     answer = openstack_api.connect(paths, "lab", timeout=1).all_rows(
         {"it": openstack_api.Question(service, path, "x")}
@@ -115,7 +115,7 @@ def test_what_is_wrong_is_said(paths: LabPaths, url: str, service: str, path: st
     assert problem in answer.problem
 
 
-def test_no_token(paths: LabPaths, url: str) -> None:
+def test_connect_without_a_token_says_why(paths: LabPaths, url: str) -> None:
     with pytest.raises(LabError, match="says nothing of the cloud lab"):
         openstack_api.connect(paths, "lab")
     write_clouds(paths, url, "wrong")

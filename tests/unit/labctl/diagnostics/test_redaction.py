@@ -81,7 +81,7 @@ def redactor() -> redaction.Redactor:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", SECRETS)
-def test_every_form(redactor: redaction.Redactor, name: str, form: str) -> None:
+def test_secret_in_every_form_is_redacted(redactor: redaction.Redactor, name: str, form: str) -> None:
     written = FORMS[form](SECRETS[name])
     redactor.found.clear()
     said = redactor(f"before {written} after")
@@ -116,7 +116,7 @@ def test_every_form(redactor: redaction.Redactor, name: str, form: str) -> None:
         ("-----BEGIN PRIVATE KEY-----\nabc", "-----BEGIN PRIVATE KEY-----[redacted]"),
     ],
 )
-def test_what_looks_like_a_secret(text: str, said: str) -> None:
+def test_text_that_looks_like_a_secret_is_redacted(text: str, said: str) -> None:
     assert redaction.Redactor({})(text) == said
 
 
@@ -133,7 +133,7 @@ def test_what_looks_like_a_secret(text: str, said: str) -> None:
         "password = ",
     ],
 )
-def test_what_is_none(text: str) -> None:
+def test_text_that_is_no_secret_stays(text: str) -> None:
     assert redaction.Redactor({})(text) == text
 
 
@@ -158,14 +158,14 @@ def test_much_text_takes_little_time() -> None:
         "name: a\nsecrets:\n  keystone_admin: >-\n    p@:/#x\n    y\n  keystone_demo: 'p@:/#x'\ncomputes: 1\n",
     ],
 )
-def test_lab_yaml(text: str) -> None:
+def test_lab_yaml_loses_its_secrets(text: str) -> None:
     said = redaction.lab_yaml(text)
     assert said.startswith("name: a\nsecrets:")
     assert said.strip().endswith("computes: 1")
     assert not any(part in said for part in ("@:/", "x70", "keystone"))
 
 
-def test_lab_yaml_that_is_odd() -> None:
+def test_lab_yaml_that_cannot_be_read_loses_everything() -> None:
     assert redaction.lab_yaml('# secrets: {keystone_admin: "old"}\nname: a\n') == "# secrets: [redacted]\nname: a\n"
     assert "old" not in redaction.lab_yaml("secrets: {a: 'old\n")
     assert redaction.lab_yaml("") == ""

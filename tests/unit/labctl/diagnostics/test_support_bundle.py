@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.ansible import services
 from labctl.diagnostics import status, support_bundle
 from labctl.errors import BadInput, LabError
-from labctl.remote.programs import collect
 from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
 
@@ -67,7 +65,7 @@ def made(
     return manifest, files
 
 
-def test_bundle(made: tuple[dict[str, Any], dict[str, str]]) -> None:
+def test_bundle_has_files_manifest_and_problems(made: tuple[dict[str, Any], dict[str, str]]) -> None:
     manifest, files = made
     assert {name for name in files if "/host/" not in name} == {
         "bundle/nodes/controller/etc/nova/nova.conf",
@@ -91,7 +89,7 @@ def test_bundle(made: tuple[dict[str, Any], dict[str, str]]) -> None:
     assert json.loads(files["bundle/manifest.json"])["nodes"] == manifest["nodes"]
 
 
-def test_no_secret_is_in_it(made: tuple[dict[str, Any], dict[str, str]]) -> None:
+def test_bundle_has_no_secret(made: tuple[dict[str, Any], dict[str, str]]) -> None:
     _, files = made
     everything = "\n".join(files.values())
     assert HARD not in everything
@@ -112,7 +110,9 @@ def test_without_knowing_the_secrets_nothing_is_made(
     assert not (tmp_path / "b.tar.gz").exists()
 
 
-def test_where_it_cannot_be(make_lab: Callable[..., Lab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bundle_where_it_cannot_be_written_is_refused(
+    make_lab: Callable[..., Lab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     path = support_bundle.target(None, make_lab())
     assert path.parent == tmp_path
@@ -122,37 +122,3 @@ def test_where_it_cannot_be(make_lab: Callable[..., Lab], tmp_path: Path, monkey
         support_bundle.target(path, make_lab())
     with pytest.raises(BadInput, match="is not a directory that can be written to"):
         support_bundle.target(tmp_path / "no" / "b.tar.gz", make_lab())
-
-
-def test_what_is_configuration(make_lab: Callable[..., Lab]) -> None:
-    lab = make_lab(computes=1)
-    controller, compute = (set(services.configuration(lab, node)) for node in lab.nodes)
-    assert {"/etc/nova", "/etc/keystone", "/etc/default/nova-api", "/etc/memcached.conf", "/etc/mysql"} <= controller
-    assert {"/etc/nova", "/etc/neutron", "/etc/libvirt", "/etc/default/libvirtd"} <= compute
-    assert "/etc/keystone" not in compute
-    assert not {"/etc", "/etc/default", "/etc/systemd"} & controller
-
-
-def test_collect(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "LOG_LIMIT", 20)
-    etc, log = tmp_path / "etc", tmp_path / "log"
-    for folder in (etc / "fernet-keys", log):
-        folder.mkdir(parents=True)
-    (etc / "fernet-keys" / "0").write_text("key")
-    (etc / "server.pem").write_text("key")
-    (etc / "a.conf").write_text("a = 1")
-    (etc / "image").write_bytes(b"\0")
-    (etc / "link").symlink_to(etc / "a.conf")
-    (log / "a.log").write_text("first line that is long\nlast line\n")
-    (log / "a.log.2.gz").write_bytes(b"\0")
-    commands = {"said.txt": ["echo", "hello"], "no.txt": ["/no/such/program"]}
-    collect.main({"configuration": [str(etc), "/no/such/file"], "logs": [str(log), "/no/such"], "commands": commands})
-    found = {row["path"]: row["text"] or row["why"] for row in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert found == {
-        str(etc / "fernet-keys"): "keys",
-        str(etc / "server.pem"): "keys",
-        str(etc / "a.conf"): "a = 1",
-        str(etc / "image"): "not a text",
-        str(log / "a.log"): "(its beginning is left out)\nlast line\n",
-        "said.txt": "hello\n",
-    }

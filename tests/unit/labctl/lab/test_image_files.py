@@ -18,7 +18,7 @@ DATA = b"an image"
 
 
 @pytest.mark.parametrize("algorithm", [None, "sha256", "sha512"])
-def test_a_file_beside_lab_yaml(paths: LabPaths, algorithm: str | None) -> None:
+def test_file_beside_lab_yaml_is_found(paths: LabPaths, algorithm: str | None) -> None:
     (paths.directory / "a.raw").write_bytes(DATA)
     checksum = f"{algorithm}:{hashlib.new(algorithm, DATA).hexdigest().upper()}" if algorithm else None
     image_files.check([Image(name="a", path="a.raw", checksum=checksum)], paths)
@@ -26,12 +26,12 @@ def test_a_file_beside_lab_yaml(paths: LabPaths, algorithm: str | None) -> None:
 
 
 @pytest.mark.parametrize("path", ["a.raw", "/nowhere/a.raw", "."])
-def test_a_file_that_is_not_there(paths: LabPaths, path: str) -> None:
+def test_file_that_is_missing_is_refused(paths: LabPaths, path: str) -> None:
     with pytest.raises(BadInput, match="The file of image a cannot be read"):
         image_files.check([Image(name="a", path=path)], paths)
 
 
-def test_another_file(paths: LabPaths) -> None:
+def test_file_with_a_different_checksum_is_refused(paths: LabPaths) -> None:
     (paths.directory / "a.raw").write_bytes(DATA)
     expected = hashlib.sha256(b"another image").hexdigest()
     with pytest.raises(BadInput, match=f"has {hashlib.sha256(DATA).hexdigest()}, expected {expected}"):

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from labctl.lab.paths import LabPaths
 
 
-def test_a_second_holder_is_refused(paths: LabPaths) -> None:
+def test_lock_held_by_another_is_refused(paths: LabPaths) -> None:
     with lock.held(paths, "up"), pytest.raises(LabError) as caught, lock.held(paths, "destroy"):
         pytest.fail("held twice")
     assert caught.value.message == (f"The lab in {paths.directory} is in use by labctl up (process {os.getpid()})")
     assert caught.value.remedy == "Wait until it ends, then try again."
 
 
-def test_given_back(paths: LabPaths) -> None:
+def test_lock_after_an_error_is_free(paths: LabPaths) -> None:
     with pytest.raises(RuntimeError), lock.held(paths, "up"):
         raise RuntimeError
     with lock.held(paths, "destroy"):

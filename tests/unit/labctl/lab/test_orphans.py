@@ -30,7 +30,7 @@ def child(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def test_ends_its_own_and_no_other(paths: LabPaths) -> None:
+def test_end_ends_processes_of_this_lab_only(paths: LabPaths) -> None:
     longer = LabPaths(paths.directory.with_name("lab2"))
     with child(orphans.mark(paths)) as own, child(orphans.mark(longer)) as other, child({}) as stranger:
         assert orphans.end(paths) == 1
@@ -39,7 +39,7 @@ def test_ends_its_own_and_no_other(paths: LabPaths) -> None:
     assert orphans.end(paths) == 0
 
 
-def test_spares_itself(paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_end_spares_its_own_process(paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # A process's environment in /proc is the one it was started with, hence one made up.
     entry = tmp_path / str(os.getpid())
     entry.mkdir()
@@ -48,6 +48,6 @@ def test_spares_itself(paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert orphans.end(paths) == 0
 
 
-def test_without_proc(paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_end_without_proc_does_nothing(paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(orphans, "_PROC", tmp_path / "none")
     assert orphans.end(paths) == 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labctl.lab.paths import LabPaths
 
 
-def test_the_last_one_counts(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_record_written_last_counts(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     records.remember(paths, make_lab(), "podman")
     records.remember(paths, make_lab(computes=3), "podman")
     assert records.nodes(paths) == ("controller", "compute1", "compute2", "compute3")
@@ -30,7 +30,7 @@ def test_nodes_that_are_to_leave_are_remembered(paths: LabPaths, make_lab: Calla
     assert records.nodes(paths) == ("controller", "compute1", "compute2")
 
 
-def test_the_software(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_record_of_the_software_is_private_without_passwords(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     """No password is in the record, and it is private all the same."""
     paths.make_state()
     records.remember_software(paths, make_lab(dashboard=True, secrets={"keystone_admin": "hunter2"}))

@@ -47,14 +47,16 @@ def test_a_new_lab_in_the_same_directory_has_a_time_of_its_own(
     assert [entry.since for entry in registry.entries()] == ["2026-01-02T00:00:00Z"]
 
 
-def test_forget(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_forget_twice_is_no_error(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     enter(paths, make_lab())
     registry.forget(paths.directory)
     registry.forget(paths.directory)
     assert registry.entries() == []
 
 
-def test_others(paths: LabPaths, make_lab: Callable[..., Lab], tmp_path: Path) -> None:
+def test_others_are_labs_that_exist_without_this_one(
+    paths: LabPaths, make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
     """Labs of which something is there, without this one."""
     places = [paths, *(LabPaths(tmp_path / name) for name in ("b", "a"))]
     for number, place in enumerate(places):

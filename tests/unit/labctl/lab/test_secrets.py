@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labctl.lab.paths import LabPaths
 
 
-def test_generated_once_and_kept(paths: LabPaths) -> None:
+def test_secrets_are_generated_once_and_kept(paths: LabPaths) -> None:
     assert secrets.ensure(paths, {})
     made = secrets.read(paths.secrets)
     assert set(made) == set(service_files.secrets())
@@ -34,14 +34,14 @@ def test_override_wins_and_stays(paths: LabPaths) -> None:
     assert not secrets.ensure(paths, {})
 
 
-def test_what_is_missing_is_added(paths: LabPaths) -> None:
+def test_secret_that_is_missing_is_added(paths: LabPaths) -> None:
     files.write_private(paths.secrets, json.dumps({"keystone_admin": "old"}))
     assert secrets.ensure(paths, {})
     assert secrets.read(paths.secrets)["keystone_admin"] == "old"
     assert set(secrets.read(paths.secrets)) == set(service_files.secrets())
 
 
-def test_only_the_owner_reads(paths: LabPaths) -> None:
+def test_secrets_file_is_private(paths: LabPaths) -> None:
     secrets.ensure(paths, {})
     assert stat.S_IMODE(paths.secrets.stat().st_mode) == 0o600
     assert stat.S_IMODE(paths.state.stat().st_mode) == 0o700
@@ -51,17 +51,9 @@ def test_only_the_owner_reads(paths: LabPaths) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", '["a"]', '{"keystone_admin": 1}', '"text"', ""])
-def test_damaged_file(paths: LabPaths, text: str) -> None:
+def test_secrets_file_that_is_damaged_is_refused_and_kept(paths: LabPaths, text: str) -> None:
     files.write_private(paths.secrets, text)
     with pytest.raises(LabError, match=r"secrets\.json") as caught:
         secrets.ensure(paths, {})
     assert "labctl destroy" in str(caught.value)
     assert paths.secrets.read_text(encoding="utf-8") == text
-
-
-def test_nothing_half_written_stays(paths: LabPaths) -> None:
-    files.write_private(paths.secrets, "whole")
-    with pytest.raises(UnicodeEncodeError):
-        files.write_private(paths.secrets, "half \udcff")
-    assert [path.name for path in paths.state.iterdir()] == ["secrets.json"]
-    assert paths.secrets.read_text(encoding="utf-8") == "whole"

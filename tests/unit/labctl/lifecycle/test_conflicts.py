@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,12 @@ from labctl.errors import BadInput
 from labctl.lab.registry import Entry
 from labctl.lifecycle import conflicts
 from labctl.lifecycle.conflicts import Others
-from labctl.providers import host_networks
 from labctl.providers.containers import Container, OwnNetwork
 from labctl.providers.host_networks import Taken
 from labctl.providers.node_state import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
@@ -27,41 +24,6 @@ if TYPE_CHECKING:
 RUNNING = NodeState.RUNNING
 DEFAULT = IPv4Network("192.168.56.0/24")
 OWN = OwnNetwork("novalab-lab", DEFAULT, "podman3", "")
-ROUTES = [
-    {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"},
-    {"dst": "10.0.0.0/24", "dev": "eth0", "prefsrc": "10.0.0.7"},
-    {"type": "unreachable", "dst": "10.9.9.9"},
-]
-ADDRESSES = [
-    {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
-    {"ifname": "tun0", "addr_info": [{"local": "172.20.3.4", "prefixlen": 16}]},
-    {"ifname": "down0"},
-]
-PROC_ROUTE = """\
-Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
-eth0	00000000	0100000A	0003	0	0	0	00000000	0	0	0
-eth0	0000000A	00000000	0001	0	0	0	00FFFFFF	0	0	0
-podman1	0038A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
-"""
-
-
-def test_routes_and_addresses_of_the_host() -> None:
-    taken = host_networks.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
-    assert [(str(item.network), item.device) for item in taken] == [
-        *(("10.0.0.0/24", "eth0"), ("10.9.9.9/32", None)),
-        *(("127.0.0.0/8", "lo"), ("172.20.0.0/16", "tun0")),
-    ]
-    assert taken[0].by == "the host's route to 10.0.0.0/24 by eth0"
-    assert taken[3].by == "the host's address 172.20.3.4/16 on tun0"
-
-
-def test_routing_table_of_the_kernel(tmp_path: Path) -> None:
-    path = tmp_path / "route"
-    assert host_networks._from_proc(path) == []
-    path.write_text(PROC_ROUTE, encoding="ascii")
-    assert [(str(item.network), item.device) for item in host_networks._from_proc(path)] == [
-        *(("10.0.0.0/24", "eth0"), ("192.168.56.0/24", "podman1")),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -126,19 +88,11 @@ def test_own_bridge_does_not_count(
         assert not refused
 
 
-def test_networks_of_the_engine() -> None:
-    networks = [("podman", "10.88.0.0/16"), ("novalab-lab", "192.168.56.0/24"), ("v6", "fd00::/64"), ("host", None)]
-    taken = list(host_networks.of_engine(networks, "novalab-lab"))
-    assert [(item.network, item.by) for item in taken] == [
-        (IPv4Network("10.88.0.0/16"), "the container network podman (10.88.0.0/16)")
-    ]
-
-
 @pytest.mark.parametrize(
     ("directory", "said"), [("/labs/a b", "belongs to the lab in /labs/a b;"), (None, "belongs to something else;")]
 )
 @pytest.mark.parametrize("thing", ["container", "network"])
-def test_name_taken(
+def test_name_taken_by_network_or_container_is_refused(
     paths: LabPaths, make_lab: Callable[..., Lab], thing: str, directory: str | None, said: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
@@ -188,14 +142,16 @@ def entry(name: str, network: str, guests: str | None = None) -> Entry:
         (entry("lab", "192.168.0.0/16"), "; Network 192.168.56.0/24 is taken by", ["name", "network"]),
     ],
 )
-def test_other_labs(paths: LabPaths, make_lab: Callable[..., Lab], other: Entry, reason: str, lines: list[str]) -> None:
+def test_network_or_name_of_a_different_lab_is_refused(
+    paths: LabPaths, make_lab: Callable[..., Lab], other: Entry, reason: str, lines: list[str]
+) -> None:
     with pytest.raises(BadInput) as caught:
         conflicts.check(make_lab(), paths, Others(host=[], labs=[other]))
     assert reason in caught.value.message
     assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[2:]] == lines
 
 
-def test_the_same_network_for_instances(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_network_for_instances_that_is_taken_is_refused(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     """It exists between the nodes of one lab only."""
     conflicts.check(make_lab(), paths, Others(host=[], labs=[entry("a", "10.1.0.0/16", str(make_lab().guest_network))]))
 

@@ -110,7 +110,7 @@ def planned(lab: Lab, present: Existing, **options: bool) -> Plan:
         ({}, {"controller": {"memory": 8192}}, [f"= controller, compute1, compute2: {KEEP}"]),
     ],
 )
-def test_done(
+def test_change_that_is_possible_is_planned(
     make_lab: Callable[..., Lab], before: dict[str, object], now: dict[str, object], lines: list[str]
 ) -> None:
     plan = planned(make_lab(**now), there(make_lab(**before)))
@@ -131,7 +131,7 @@ def test_done(
         ({"dashboard": True}, {}, "dashboard was true, now false"),
     ],
 )
-def test_refused(
+def test_change_that_is_impossible_is_refused(
     make_lab: Callable[..., Lab], paths: LabPaths, before: dict[str, object], now: dict[str, object], said: str
 ) -> None:
     plan = planned(make_lab(**now), there(make_lab(**before)))
@@ -160,7 +160,7 @@ def test_another_engine_is_refused(make_lab: Callable[..., Lab]) -> None:
     assert [refusal.key for refusal in plan.refusals] == ["engine"]
 
 
-def test_several_at_once(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
+def test_changes_and_refusals_are_listed_together(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
     plan = planned(make_lab(name="other", computes=1), there(make_lab(), servers=DEMO))
     assert [refusal.key for refusal in plan.refusals] == ["name", "computes"]
     with pytest.raises(BadInput) as caught:
@@ -199,14 +199,14 @@ def test_only_up_removes_nodes(make_lab: Callable[..., Lab]) -> None:
     assert (refusal.reason, refusal.way) == ("compute2 must leave", "`labctl up` removes them.")
 
 
-def test_one_after_the_other(make_lab: Callable[..., Lab]) -> None:
+def test_new_admin_password_while_computes_leave_is_refused(make_lab: Callable[..., Lab]) -> None:
     """The removal would log in with a password that Keystone does not know yet."""
     lab = make_lab(computes=1, secrets={"keystone_admin": "new", "rabbitmq_nova": "new"})
     (refusal,) = planned(lab, there(make_lab())).refusals
     assert (refusal.key, "new" in refusal.was) == ("secrets.keystone_admin", False)
 
 
-def test_a_dead_node_that_leaves(make_lab: Callable[..., Lab]) -> None:
+def test_node_that_is_dead_may_leave(make_lab: Callable[..., Lab]) -> None:
     present = there(make_lab(), nodes={"controller": "running", "compute1": "running"})
     plan = planned(make_lab(computes=1), present)
     assert plan.leaving == ("compute2",)
@@ -222,7 +222,7 @@ def test_a_lost_node_is_made_again(make_lab: Callable[..., Lab]) -> None:
     assert lines[1].endswith("the one that there was is gone, with what was on it")
 
 
-def test_nothing_is_there(make_lab: Callable[..., Lab]) -> None:
+def test_plan_of_a_new_lab_creates_everything(make_lab: Callable[..., Lab]) -> None:
     plan = planned(make_lab(computes=1), Existing())
     assert [(change.action, change.what) for change in plan.changes] == [
         ("create", "network novalab-lab"),

@@ -47,7 +47,7 @@ def cloud() -> Cloud:
     return made
 
 
-def test_find(cloud: Cloud) -> None:
+def test_server_is_found_by_unique_name_or_id(cloud: Cloud) -> None:
     assert cloud.find("demo-compute1") == Server("1", "demo-compute1", "ACTIVE")
     assert cloud.find("3").name == "web"
     with pytest.raises(BadInput, match="There is no server 'x'\nServers: demo-compute1, web, web"):
@@ -56,7 +56,7 @@ def test_find(cloud: Cloud) -> None:
         cloud.find("web")
 
 
-def test_console(cloud: Cloud) -> None:
+def test_console_of_a_server_that_is_not_ready_explains(cloud: Cloud) -> None:
     server = cloud.find("1")
     assert cloud.console_url(server).endswith("token%3Dx")
     assert cloud.console_log(server, 7) == "1 7"
@@ -67,7 +67,7 @@ def test_console(cloud: Cloud) -> None:
     assert told.value.exit_status == 1
 
 
-def test_nobody_answers(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
+def test_cloud_that_does_not_answer_is_reported(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     auth = {"auth_url": f"http://127.0.0.1:{port}/v3", "username": "admin", "password": "x", "project_name": "admin"}
@@ -80,7 +80,7 @@ def test_nobody_answers(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
         Cloud(make_lab(name="other"), paths)
 
 
-def test_no_network(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
+def test_preflight_without_a_network_or_lab_is_refused(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
     with pytest.raises(BadInput, match=r"networking: none; nothing was changed"):
         instances.preflight(make_lab(networking="none"), paths)
     with pytest.raises(LabError, match=r"There is no lab in .* yet"):
@@ -90,7 +90,7 @@ def test_no_network(make_lab: Callable[..., Lab], paths: LabPaths) -> None:
     instances.preflight(make_lab(), paths)
 
 
-def test_browser_only_with_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_browser_opens_with_a_display_only(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
     def take(url: str) -> bool:
@@ -107,7 +107,7 @@ def test_browser_only_with_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     assert opened == ["http://b"]
 
 
-def test_table() -> None:
+def test_table_of_servers_is_aligned() -> None:
     rows = [{"name": "demo-compute1", "host": "compute1", "addresses": ["172.24.4.157"], "console": "http://c"}]
     assert instances.table(rows) == (
         "Server         Host      Address       Console\ndemo-compute1  compute1  172.24.4.157  http://c"

@@ -9,10 +9,7 @@ import pytest
 
 from labctl.errors import BadInput, LabError
 from labctl.lifecycle import pause
-from labctl.providers.container_nodes import ContainerNodes
-from labctl.providers.containers import Container
 from labctl.providers.engine import Engine
-from labctl.providers.node_state import NodeState
 from labctl.providers.vagrant import Machines
 from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
@@ -69,7 +66,7 @@ def done(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> Callable[..., list
         (("running", "paused", "running"), ["pause compute2 controller"], ["unpause compute1"]),
     ],
 )
-def test_all_nodes_in_one_call(
+def test_pause_takes_all_nodes_in_one_call(
     done: Callable[..., list[str]],
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -88,7 +85,7 @@ def test_all_nodes_in_one_call(
     assert orders == resumed
 
 
-def test_a_lab_that_does_not_run_as_a_whole(
+def test_pause_with_a_node_that_does_not_run_is_refused(
     done: Callable[..., list[str]], make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths
 ) -> None:
     orders = done("running", "exited")
@@ -97,7 +94,7 @@ def test_a_lab_that_does_not_run_as_a_whole(
     assert (caught.value.remedy, orders) == ("Run `labctl up`.", [])
 
 
-def test_a_paused_lab_is_not_asked(
+def test_verify_of_a_paused_lab_is_refused(
     done: Callable[..., list[str]], make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths
 ) -> None:
     done("running", "paused", "running")
@@ -105,7 +102,9 @@ def test_a_paused_lab_is_not_asked(
         pause.refuse_held(context(make_lab()))
 
 
-def test_no_lab(make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths) -> None:
+def test_pause_without_a_lab_is_refused(
+    make_lab: Callable[..., Lab], context: Callable[..., LabContext], paths: LabPaths
+) -> None:
     with pytest.raises(BadInput, match="controller is not created"):
         pause.preflight(context(make_lab()))
     pause.refuse_held(context(make_lab()))
@@ -127,7 +126,7 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
 
 
 @pytest.mark.parametrize("problem", ["", "no chronyc"])
-def test_virtual_machines_get_the_time(
+def test_resume_sets_the_clocks_of_machines(
     machines: list[str],
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -154,7 +153,7 @@ def test_virtual_machines_get_the_time(
     assert programs == ["sudo -n sh -e: systemctl restart chrony && chronyc waitsync 30 1 0 1"]
 
 
-def test_virtual_machines_that_are_off(
+def test_pause_of_machines_that_are_off_is_refused(
     machines: list[str],
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -167,27 +166,3 @@ def test_virtual_machines_that_are_off(
     with pytest.raises(BadInput, match="compute1 is stopped, compute2 is not created"):
         pause.preflight(context(make_lab(provider="libvirt")))
     assert machines == []
-
-
-def test_a_node_that_cannot_be_held_at_once(
-    monkeypatch: pytest.MonkeyPatch, make_lab: Callable[..., Lab], paths: LabPaths
-) -> None:
-    """runc cannot freeze a node that boots; the others stay held meanwhile."""
-    states = dict.fromkeys(NODES, "running")
-    orders: list[str] = []
-
-    def run(_: Engine, *arguments: str) -> str:
-        orders.append(" ".join(arguments))
-        states.update(dict.fromkeys(arguments[1:], "paused"))
-        if len(orders) < 3:
-            states["compute1"] = "running"
-            raise LabError("unable to freeze")
-        return ""
-
-    monkeypatch.setattr(Engine, "run", run)
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setattr("labctl.providers.engine.find", lambda *_: Engine("podman", ("podman",)))
-    monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
-    nodes = ContainerNodes(make_lab(), paths)
-    nodes._hold(lambda: [Container(name, name, NodeState(state), None) for name, state in states.items()])
-    assert orders == ["pause controller compute1 compute2", "pause compute1", "pause compute1"]

@@ -69,7 +69,7 @@ def settle(lab: Lab, paths: LabPaths) -> None:
         scale_down.settle(replace(LabContext.of(lab, paths), progress=progress), plan, STAYING)
 
 
-def test_two_nodes_leave(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_up_with_two_leaving_nodes_removes_them(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
     """The last one first; what is gone is not in the inventory that the playbook gets."""
     lab = make_lab(provider="libvirt", computes=1)
     settle(lab, paths)
@@ -103,7 +103,9 @@ def test_an_interrupted_removal_goes_on(
     assert make_plan(LabContext.of(lab, paths)).leaving == ()
 
 
-def test_a_change_of_mind(told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_node_that_was_to_leave_and_returns_stays(
+    told: list[Any], paths: LabPaths, make_lab: Callable[..., Lab]
+) -> None:
     lab = make_lab(provider="libvirt", computes=3)
     records.remember(paths, make_lab(provider="libvirt", computes=1), None, leaving=["compute3", "compute2"])
     settle(lab, paths)

@@ -16,7 +16,6 @@ from labctl.providers import image_overrides, inotify_limit, snapshot_images
 from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.engine import Engine
 from labctl.providers.vagrant import Machines
-from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def save(context: Callable[..., LabContext], make_lab: Callable[..., Lab], name:
 
 
 @pytest.mark.parametrize("before", ["running", "paused"])
-def test_save(
+def test_save_holds_all_nodes_and_restores_their_state(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -145,7 +144,7 @@ def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
     ("name", "said"),
     [("one", "There is a snapshot 'one' already"), ("One", "is no name"), ("-x", "is no name"), ("a/b", "is no name")],
 )
-def test_names_that_are_refused(
+def test_name_that_is_bad_is_refused(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -169,7 +168,7 @@ def test_a_lab_that_does_not_run_is_not_saved(
         snapshot.check_save(context(make_lab()), "one")
 
 
-def test_the_files_come_back(
+def test_restore_brings_the_files_back(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -194,7 +193,7 @@ def test_the_files_come_back(
     assert snapshot_store.put_back(paths, snapshot_store.get(paths, "one")) is None
 
 
-def test_restores_that_are_refused(
+def test_restore_that_cannot_work_is_refused(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -221,7 +220,7 @@ def test_restores_that_are_refused(
     assert snapshot_store.every(paths) == []
 
 
-def test_restore(
+def test_restore_replaces_nodes_and_waits_for_reports(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -369,7 +368,7 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
     return told
 
 
-def test_virtual_machines(
+def test_snapshot_of_machines_is_vagrants(
     machines: list[str],
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -413,7 +412,7 @@ def test_virtual_machines_whose_snapshot_is_gone(
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_destroy_and_the_snapshots(
+def test_destroy_removes_the_snapshots(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -431,38 +430,3 @@ def test_destroy_and_the_snapshots(
     assert len(images) == (0 if keep else 3)
     assert [item.name for item in snapshot_store.every(paths)] == (["one"] if keep else [])
     assert ("one" in removed, paths.secrets.exists(), paths.node_images.exists()) == (not keep, False, False)
-
-
-def test_reports_are_of_all_services(
-    make_lab: Callable[..., Lab], context: Callable[..., LabContext], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[dict[str, object]] = []
-
-    def ask(
-        _: object,
-        __: object,
-        nodes: list[object],
-        name: str,
-        arguments: Callable[..., dict[str, object]],
-        **___: object,
-    ) -> dict[str, Answer]:
-        asked.append({**arguments(nodes[0]), "program": name})
-        return {"controller": Answer("", "" if len(asked) == 1 else "nova-compute on compute2 has not reported")}
-
-    monkeypatch.setattr("labctl.lifecycle.readiness.ask", ask)
-    lab = make_lab(networking="none")
-    readiness.wait_for_conductor(context(lab))
-    with pytest.raises(LabError, match="since the restore: nova-compute on compute2 has not"):
-        readiness.wait_for_all(context(lab), 7.5)
-    assert asked[0]["services"] == {}
-    assert asked[1] == {
-        "services": {
-            "controller": ["nova-conductor", "nova-scheduler"],
-            "compute1": ["nova-compute"],
-            "compute2": ["nova-compute"],
-        },
-        "since": 7.5,
-        "timeout": 120,
-        "network": False,
-        "program": "reports",
-    }

@@ -83,7 +83,7 @@ def there(tmp_path: Path) -> LabPaths:
     return LabPaths(tmp_path / "there")
 
 
-def test_without_secrets(exported: Path, make_lab: Callable[..., Lab], paths: LabPaths) -> None:
+def test_export_without_secrets_has_images_only(exported: Path, make_lab: Callable[..., Lab], paths: LabPaths) -> None:
     manifest = archive.check(exported)
     assert not manifest.finished
     assert set(manifest.images.values()) == {node_images.reference(make_lab(), group) for group in transfer.GROUPS}
@@ -96,7 +96,7 @@ def test_without_secrets(exported: Path, make_lab: Callable[..., Lab], paths: La
     assert exported.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_images_arrive(exported: Path, engine: FakeEngine) -> None:
+def test_import_loads_the_images(exported: Path, engine: FakeEngine) -> None:
     manifest = archive.check(exported)
     archive.load(exported, manifest, engine)
     names = " ".join(sorted(manifest.images.values()))
@@ -110,7 +110,7 @@ def test_nothing_is_left_when_the_engine_fails(make_lab: Callable[..., Lab], tmp
     assert [path.name for path in tmp_path.iterdir()] == ["lab"]
 
 
-def test_it_is_taken(exported: Path, there: LabPaths, make_lab: Callable[..., Lab]) -> None:
+def test_import_makes_the_lab_from_the_archive(exported: Path, there: LabPaths, make_lab: Callable[..., Lab]) -> None:
     manifest, lab = transfer.check_import(there, exported)
     assert (lab.lab.name, manifest.release) == (make_lab().name, "2025.1")
     assert list(there.directory.iterdir()) == []
@@ -143,7 +143,9 @@ def rewrite(path: Path, **changes: object) -> None:
         ({"members": {}}, "is no archive of a lab: members are missing"),
     ],
 )
-def test_archives_that_are_refused(exported: Path, there: LabPaths, changes: dict[str, object], said: str) -> None:
+def test_import_of_a_bad_archive_is_refused(
+    exported: Path, there: LabPaths, changes: dict[str, object], said: str
+) -> None:
     rewrite(exported, **changes)
     with pytest.raises(BadInput, match=said):
         transfer.check_import(there, exported)
@@ -151,7 +153,7 @@ def test_archives_that_are_refused(exported: Path, there: LabPaths, changes: dic
 
 
 @pytest.mark.parametrize("part", [0, 100, 0.4, 0.5])
-def test_a_file_that_ends_early(exported: Path, there: LabPaths, part: float) -> None:
+def test_import_of_a_truncated_archive_is_refused(exported: Path, there: LabPaths, part: float) -> None:
     text = exported.read_bytes()
     exported.write_bytes(text[: int(part if part >= 1 else part * len(text))])
     with pytest.raises(BadInput, match="damaged"):
@@ -160,7 +162,7 @@ def test_a_file_that_ends_early(exported: Path, there: LabPaths, part: float) ->
         transfer.check_import(there, exported.with_name("none"))
 
 
-def test_a_lab_yaml_that_is_there(exported: Path, there: LabPaths) -> None:
+def test_import_beside_a_lab_yaml_is_refused(exported: Path, there: LabPaths) -> None:
     """It makes another lab of the packages, and of finished nodes nothing."""
     there.lab_yaml.write_text("name: mine", encoding="utf-8")
     assert transfer.check_import(there, exported)[1].lab.name == "mine"
@@ -169,7 +171,7 @@ def test_a_lab_yaml_that_is_there(exported: Path, there: LabPaths) -> None:
         transfer.check_import(there, exported)
 
 
-def test_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> None:
+def test_import_into_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> None:
     there.make_state()
     there.made.write_text("{}", encoding="utf-8")
     with pytest.raises(BadInput, match=r"There is a lab in .* already"):
@@ -186,7 +188,7 @@ def test_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> N
         ({"images": [{"name": "own", "path": "own.img"}]}, "file", False, r"images of its own \(own\)"),
     ],
 )
-def test_exports_that_are_refused(
+def test_export_that_cannot_work_is_refused(
     engine: FakeEngine,
     make_lab: Callable[..., Lab],
     context: Callable[..., LabContext],
@@ -201,7 +203,9 @@ def test_exports_that_are_refused(
     assert engine.loaded == []
 
 
-def test_missing_programs(exported: Path, there: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_without_a_needed_program_is_refused(
+    exported: Path, there: LabPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(BadInput, match=r"is not there, and .* needs it"):
         transfer.check_import(there, exported)

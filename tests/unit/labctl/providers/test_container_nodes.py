@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from labctl.errors import LabError
 from labctl.providers import vagrant
 from labctl.providers.container_nodes import ContainerNodes
+from labctl.providers.containers import Container
+from labctl.providers.engine import Engine
+from labctl.providers.node_state import NodeState, NodeStatus, node_state
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,10 +22,7 @@ if TYPE_CHECKING:
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
 
-
 GONE = 2**22 + 1  # more than a process number can be, proc(5)
-
-
 LOST = {"running lost": {"Pid": GONE, "ConmonPid": GONE}, "stopping lost": {"Pid": GONE, "ConmonPid": GONE}}
 
 
@@ -112,7 +113,7 @@ REMOVE = "rm --force --volumes"
         (None, None, [], None, False),
     ],
 )
-def test_recover(
+def test_recover_makes_notes_and_containers_agree(
     paths: LabPaths,
     make_lab: Callable[..., Lab],
     nodes: Callable[..., ContainerNodes],
@@ -215,7 +216,7 @@ def test_remove_takes_what_is_no_longer_described_and_nothing_of_others(
 
 
 @pytest.mark.parametrize("state", ["running", "exited", None])
-def test_one_node_leaves(
+def test_remove_takes_one_node_and_its_note(
     paths: LabPaths, make_lab: Callable[..., Lab], nodes: Callable[..., ContainerNodes], state: str | None
 ) -> None:
     """Also when its container is gone already; the others and their notes stay."""
@@ -230,3 +231,76 @@ def test_one_node_leaves(
     assert engine.done == [*(["kill 3"] if state == "running" else []), *([f"{REMOVE} 3"] if state else [])]
     assert not (paths.dotfile / "machines" / "compute3").exists()
     assert vagrant.machine_id(paths, "compute1", "docker") == "1"
+
+
+NODES = ("controller", "compute1", "compute2")
+
+
+def test_a_node_that_cannot_be_held_at_once(
+    monkeypatch: pytest.MonkeyPatch, make_lab: Callable[..., Lab], paths: LabPaths
+) -> None:
+    """runc cannot freeze a node that boots; the others stay held meanwhile."""
+    states = dict.fromkeys(NODES, "running")
+    orders: list[str] = []
+
+    def run(_: Engine, *arguments: str) -> str:
+        orders.append(" ".join(arguments))
+        states.update(dict.fromkeys(arguments[1:], "paused"))
+        if len(orders) < 3:
+            states["compute1"] = "running"
+            raise LabError("unable to freeze")
+        return ""
+
+    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("labctl.providers.engine.find", lambda *_: Engine("podman", ("podman",)))
+    monkeypatch.setattr("labctl.providers.engine.install", lambda found, _: found)
+    nodes = ContainerNodes(make_lab(), paths)
+    nodes._hold(lambda: [Container(name, name, NodeState(state), None) for name, state in states.items()])
+    assert orders == ["pause controller compute1 compute2", "pause compute1", "pause compute1"]
+
+
+@pytest.fixture
+def lab(make_lab: Callable[..., Lab]) -> Lab:
+    return make_lab(computes=1)
+
+
+@pytest.mark.parametrize(
+    ("word", "since", "expected"),
+    [
+        ("running", datetime(2026, 1, 1, tzinfo=UTC), NodeStatus(NodeState.RUNNING, datetime(2026, 1, 1, tzinfo=UTC))),
+        ("exited", datetime(2026, 1, 1, tzinfo=UTC), NodeStatus(NodeState.STOPPED, datetime(2026, 1, 1, tzinfo=UTC))),
+        ("paused", datetime(2026, 1, 1, tzinfo=UTC), NodeStatus(NodeState.PAUSED)),
+        ("created", None, NodeStatus(NodeState.HALF_MADE)),
+    ],
+)
+def test_states_of_containers(
+    lab: Lab,
+    paths: LabPaths,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    since: datetime | None,
+    expected: NodeStatus,
+) -> None:
+    paths.make_state()
+    mine, other = str(paths.directory), "/elsewhere"
+    found = [
+        Container("1", "novalab-lab-controller", node_state(word), mine, since=since),
+        Container("2", "novalab-lab-compute1", node_state(word), other, since=since),
+    ]
+    monkeypatch.setattr("labctl.providers.engine.find", lambda *_: None)
+    monkeypatch.setattr("labctl.providers.containers.find", lambda *_, **__: found)
+    assert ContainerNodes(lab, paths).states() == {
+        "controller": expected,
+        "compute1": NodeStatus(NodeState.NOT_CREATED),
+    }
+
+
+def test_states_without_an_engine_are_unknown(lab: Lab, paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert {state.state for state in ContainerNodes(lab, paths).states().values()} == {"not_created"}
+    assert not paths.state.exists()
+    paths.make_state()
+    states = ContainerNodes(lab, paths).states()
+    assert {state.state for state in states.values()} == {"unknown"}
+    assert "No container engine works" in states["controller"].problem

@@ -58,14 +58,14 @@ DOCKER = {
         ({"name": "novalab-lab"}, None, None, None),
     ],
 )
-def test_inspected_network(
+def test_network_is_read_from_inspect(
     item: dict[str, object], subnet: IPv4Network | None, interface: str | None, directory: str | None
 ) -> None:
     engine = FakeEngine({("network", "ls"): "podman\nnovalab-lab\n", ("network", "inspect"): json.dumps([item])})
     assert containers.network(engine, "novalab-lab") == OwnNetwork("novalab-lab", subnet, interface, directory)
 
 
-def test_a_network_that_is_not_there() -> None:
+def test_network_that_is_missing_is_none() -> None:
     item = {**PODMAN, "name": "novalab-lab2"}
     engine = FakeEngine({("network", "ls"): "novalab-lab2\n", ("network", "inspect"): json.dumps([item])})
     assert containers.network(engine, "novalab-lab") is None
@@ -96,7 +96,7 @@ def test_networks_that_cannot_be_looked_at() -> None:
         containers.networks(Engine({("network", "ls"): "novalab-lab\n"}))
 
 
-def test_inspected_containers(paths: LabPaths) -> None:
+def test_containers_are_read_from_inspect(paths: LabPaths) -> None:
     mine = {"novalab.directory": str(paths.directory)}
     items = [
         {"Id": "b", "Name": "/novalab-lab-controller", "State": {"Status": "running"}, "Config": {"Labels": mine}},
@@ -127,12 +127,14 @@ GONE = 2**22 + 1  # more than a process number can be, proc(5)
         ("running", (GONE, None), NodeState.RUNNING),
     ],
 )
-def test_what_podman_has_lost(paths: LabPaths, said: str, processes: tuple[int, int | None], state: NodeState) -> None:
+def test_containers_lost_by_podman_are_recognised(
+    paths: LabPaths, said: str, processes: tuple[int, int | None], state: NodeState
+) -> None:
     marks = {key: value for key, value in zip(("Pid", "ConmonPid"), processes, strict=True) if value is not None}
     item = {"Id": "a", "Name": "novalab-lab-controller", "State": {"Status": said, **marks}, "Config": {}}
     engine = FakeEngine({("ps",): "a\n", ("container", "inspect"): json.dumps([item])})
     assert [item.state for item in containers.find(engine, prefix="novalab-lab", paths=paths)] == [state]
 
 
-def test_no_containers(paths: LabPaths) -> None:
+def test_containers_when_there_are_none(paths: LabPaths) -> None:
     assert containers.find(FakeEngine({("ps",): "\n"}), prefix="novalab-lab", paths=paths) == []

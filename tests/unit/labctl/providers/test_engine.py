@@ -49,7 +49,7 @@ LIMITS = {resource.RLIMIT_NOFILE: 1024, resource.RLIMIT_NPROC: resource.RLIM_INF
         ),
     ],
 )
-def test_settings_for_podman(
+def test_settings_for_podman_suit_the_machine(
     monkeypatch: pytest.MonkeyPatch, root: bool, capable: bool, systemd: bool, unified: bool, expected: dict[str, Any]
 ) -> None:
     is_dir = Path.is_dir
@@ -64,7 +64,9 @@ def test_settings_for_podman(
 
 
 @pytest.mark.parametrize(("effective", "able"), [("000001ffffffffff", True), ("000001fffeffffff", False)])
-def test_capability(monkeypatch: pytest.MonkeyPatch, effective: str, able: bool) -> None:
+def test_capability_is_read_from_the_process_status(
+    monkeypatch: pytest.MonkeyPatch, effective: str, able: bool
+) -> None:
     status = f"Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t{effective}\n"
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: status)
     assert engine._effective_capability(24) is able
@@ -79,7 +81,9 @@ def test_capability(monkeypatch: pytest.MonkeyPatch, effective: str, able: bool)
         ("docker", False, ["--cgroupns=host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]),
     ],
 )
-def test_node_arguments(monkeypatch: pytest.MonkeyPatch, kind: engine.Kind, unified: bool, expected: list[str]) -> None:
+def test_node_arguments_suit_engine_and_cgroups(
+    monkeypatch: pytest.MonkeyPatch, kind: engine.Kind, unified: bool, expected: list[str]
+) -> None:
     monkeypatch.setattr(engine, "_unified_cgroups", lambda: unified)
     arguments = Engine(kind, (kind,)).node_arguments(
         "novalab-lab", IPv4Address("192.168.56.21"), Path("/labs/a b/k.pub")
@@ -166,7 +170,7 @@ def test_podman_comes_first_and_gets_its_settings(
         (None, "docker: not installed"),
     ],
 )
-def test_no_engine_works(
+def test_engine_that_does_not_work_is_reported(
     paths: LabPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str | None, problem: str
 ) -> None:
     program = fake(tmp_path / "bin", "docker", script) if script else tmp_path

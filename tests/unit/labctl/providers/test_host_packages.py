@@ -66,7 +66,7 @@ def packages(lab: Lab) -> set[str]:
         ({"provider": "virtualbox"}, (), False, True, ALWAYS | {"virtualbox"}),
     ],
 )
-def test_packages(
+def test_packages_missing_on_the_host_are_listed(
     machine: Callable[..., None],
     make_lab: Callable[..., Lab],
     keys: dict[str, str],
@@ -84,7 +84,9 @@ def test_without_apt_the_image_is_built_on_debians(machine: Callable[..., None],
     assert packages(make_lab()) == ALWAYS | PODMAN | {"iproute2"}
 
 
-def test_what_is_there(machine: Callable[..., None], make_lab: Callable[..., Lab], tmp_path: Path) -> None:
+def test_packages_that_are_installed_are_left_out(
+    machine: Callable[..., None], make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
     machine("vagrant", "podman", "ip")
     (tmp_path / "netavark").touch()
     there = {need.package for need in requirements(make_lab()) if need.there}

@@ -74,7 +74,7 @@ def test_a_change_makes_new_images(
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_another_role_makes_a_new_image(root: Path, keys: Callable[[], dict[str, str]]) -> None:
+def test_role_added_makes_a_new_image(root: Path, keys: Callable[[], dict[str, str]]) -> None:
     before = keys()
     path = root / "group_vars" / "compute_nodes.yml"
     path.write_text("lab_roles: {nova: [memcached, nova_compute], neutron: [neutron_agent]}\n", encoding="utf-8")
@@ -88,7 +88,7 @@ def test_a_renamed_file_makes_new_images(root: Path, keys: Callable[[], dict[str
     assert keys()["bare"] != before["bare"]
 
 
-def test_names(make_lab: Callable[..., Lab]) -> None:
+def test_reference_has_kind_and_suite(make_lab: Callable[..., Lab]) -> None:
     epoxy, zed = make_lab(), make_lab(release="zed")
     assert node_images.reference(epoxy, COMPUTE).startswith("localhost/novalab-compute:trixie-")
     assert node_images.reference(zed, CONTROLLER).startswith("localhost/novalab-controller:bookworm-")
@@ -114,7 +114,9 @@ def test_names_say_nothing_of_the_lab(make_lab: Callable[..., Lab]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["node", "controller", "compute"])
-def test_image_of_a_kind(make_lab: Callable[..., Lab], paths: LabPaths, kind: node_images.Kind) -> None:
+def test_image_that_exists_is_not_made_again(
+    make_lab: Callable[..., Lab], paths: LabPaths, kind: node_images.Kind
+) -> None:
     """What is there is not made again: this engine has every image, and can make none."""
     said = paths.directory / "podman"
     said.write_text("#!/bin/sh\ntest $1 = images && echo 0123456789ab\n", encoding="utf-8")
@@ -152,7 +154,9 @@ def test_image_of_a_group_that_needs_none_is_not_made(
         ("", []),
     ],
 )
-def test_proxy_of_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dump: str, proxy: list[str]) -> None:
+def test_proxy_of_apt_is_used_unless_local(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dump: str, proxy: list[str]
+) -> None:
     program = tmp_path / "apt-config"
     program.write_text(f"#!/bin/sh\nprintf '%s' '{dump}'\n", encoding="utf-8")
     program.chmod(0o755)

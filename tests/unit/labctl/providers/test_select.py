@@ -8,7 +8,6 @@ import pytest
 
 from labctl.lab import schema
 from labctl.providers import host_packages
-from labctl.providers.node_state import NodeState, node_state
 from labctl.providers.select import PROVIDERS, provider_of
 
 if TYPE_CHECKING:
@@ -28,20 +27,3 @@ def test_provider_unknown_is_never_taken_for_another(make_lab: Callable[..., Lab
         provider_of(lab, paths)
     with pytest.raises(KeyError, match="hyperv"):
         host_packages.for_machines(lab)
-
-
-@pytest.mark.parametrize(
-    ("word", "state"),
-    [
-        ("running", NodeState.RUNNING),
-        ("exited", NodeState.STOPPED),
-        ("poweroff", NodeState.STOPPED),
-        ("shutoff", NodeState.STOPPED),
-        ("saved", NodeState.PAUSED),
-        ("created", NodeState.HALF_MADE),
-        ("not_created", NodeState.NOT_CREATED),
-        ("gurumeditation", NodeState.UNKNOWN),
-    ],
-)
-def test_state_of_a_word(word: str, state: NodeState) -> None:
-    assert node_state(word) is state

@@ -40,14 +40,16 @@ def test_what_vagrant_says_of_a_node_is_shown(tmp_path: "Path") -> None:
 
 
 @pytest.mark.parametrize("output", [GONE, LOCKED])
-def test_what_passes(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+def test_transient_error_is_tried_again(
+    machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
     answers = [output, None]
     monkeypatch.setattr(machines, "_attempt", lambda _: answers.pop(0))
     machines.up(["compute3"])
     assert answers == []
 
 
-def test_nodes_are_named(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vagrant_is_called_with_the_names_of_nodes(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a node which is about to leave is neither started nor asked for."""
     asked: list[object] = []
 
@@ -65,7 +67,7 @@ def test_nodes_are_named(machines: vagrant.Machines, monkeypatch: pytest.MonkeyP
     assert asked == ["/^(compute3|compute4)$/", "/^(controller|compute1|compute2)$/"]
 
 
-def test_what_stays(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lasting_error_is_reported(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "_attempt", lambda _: "==> controller: Creating\nno space left on device\n")
     with pytest.raises(LabError, match="vagrant up failed:\nno space left on device"):
         machines.up(["compute3"])

@@ -39,7 +39,7 @@ def expected(verb: str, kind: tuple[str, ...], title: str) -> float | None:
     return found.seconds if found else None
 
 
-def test_nothing_is_known_at_first() -> None:
+def test_estimate_without_earlier_runs_is_none() -> None:
     assert expected("up", NEW, "Nodes") is None
     assert Estimates("up", NEW).after("Nodes") is None
 
@@ -59,7 +59,7 @@ def test_the_same_kind_of_run_comes_first() -> None:
     assert expected("up", ("new", "nova+neutron", "3 nodes"), "Software") == 120
 
 
-def test_steps_that_come_after() -> None:
+def test_estimate_includes_later_steps() -> None:
     estimates = Estimates("up", NEW)
     for title, seconds in (("Keys", 1), ("Nodes", 10), ("Software", 100)):
         estimates.learn(title, seconds, {})
@@ -93,7 +93,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     assert expected("up", NEW, "Nodes") is None
 
 
-def test_left(clock: list[float]) -> None:
+def test_seconds_left_run_down_to_nothing(clock: list[float]) -> None:
     """Seconds run down, and end at nothing."""
     step = Expectation(100.0)
     step.begin()
@@ -114,7 +114,7 @@ def test_left(clock: list[float]) -> None:
         ("unknown", 50, 50),
     ],
 )
-def test_marks(clock: list[float], mark: str, elapsed: float, left: float) -> None:
+def test_marks_correct_the_seconds_left(clock: list[float], mark: str, elapsed: float, left: float) -> None:
     step = Expectation(100.0, {"start": 0.0, "half": 0.5, "end": 0.9})
     step.begin()
     clock[0] += elapsed

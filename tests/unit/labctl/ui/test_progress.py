@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from labctl.ui.live_view import NodeNow, View, duration
 from labctl.ui.progress import Progress
 from tools.recording import Screen
 
@@ -32,13 +31,6 @@ def console(width: int = 60, height: int = 12) -> Console:
     return terminal
 
 
-def lines(view: View, terminal: Console) -> list[str]:
-    """The view as it is on a terminal, without colours."""
-    with terminal.capture() as captured:
-        terminal.print(view, end="")
-    return re.sub(r"\x1b\[[0-9;]*m", "", captured.get()).splitlines()
-
-
 def run(progress: Progress) -> None:
     with progress, progress.step("Nodes") as step:
         for activity in ("first", "second", "first"):
@@ -51,14 +43,7 @@ def run(progress: Progress) -> None:
         step.note("3 made")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(-1, "0 s"), (0.4, "0 s"), (99.4, "99 s"), (100, "1:40 min"), (3605, "60:05 min")]
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(Progress(tmp_path / "log"))
     assert [re.sub(r"\d+\.?\d* s", "N s", line) for line in capsys.readouterr().out.splitlines()] == [
         "Nodes ...",
@@ -68,7 +53,7 @@ def test_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ]
 
 
-def test_what_takes_long_is_told_while_it_runs(
+def test_step_that_takes_long_is_reported_while_it_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labctl.ui.progress._PATIENCE", 0.01)
@@ -102,7 +87,7 @@ def test_the_time_is_that_of_the_node_that_did_it(tmp_path: Path, capsys: pytest
     assert "    100 s  later\n" in capsys.readouterr().out
 
 
-def test_the_log(tmp_path: Path) -> None:
+def test_log_is_private_and_has_every_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     run(Progress(log))
     text = log.read_text(encoding="utf-8")
@@ -111,7 +96,7 @@ def test_the_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "later"), [(20, 20), (60, 60), (60, 20), (20, 60)])
-def test_on_a_terminal(tmp_path: Path, width: int, later: int) -> None:
+def test_progress_on_a_terminal_is_redrawn(tmp_path: Path, width: int, later: int) -> None:
     """At the end the view is gone and one line is left, whatever was drawn before and however wide it was."""
     progress = Progress(tmp_path / "log")
     terminal = console(width)
@@ -144,45 +129,3 @@ def test_a_dumb_terminal_gets_plain_lines(tmp_path: Path) -> None:
     progress._console = terminal
     run(progress)
     assert "Nodes ...\n" in terminal.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    nodes = {
-        "controller": NodeNow("keystone: Bring the schema up to date", now - 4),
-        "compute1": NodeNow("node: Set the names", now - 9, busy=False),
-    }
-    view = View("Software", now - 30, "keystone: Bring", nodes, left=90.0, run_started=now - 45, whole_left=95.0)
-    assert lines(view, console(100)) == [
-        lines(view, console(100))[0],
-        "  ● controller  keystone: Bring the schema up to date  4 s",
-        "  ○ compute1    node: Set the names",
-        "  45 s so far, about 95 s to the end",
-    ]
-    assert lines(view, console(100))[0][2:] == f"Software  30 s  {'━' * 24}  about 90 s left"
-
-
-def test_view_of_a_step_of_which_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    (line,) = lines(View("Image", now - 5, "mmdebstrap"), console())
-    assert line[2:] == "Image  5 s    mmdebstrap"
-
-
-@pytest.mark.parametrize("width", [1, 2, 10, 40, 80])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    """So none wraps, and what is erased is what was drawn."""
-    nodes = {f"compute{number}": NodeNow("ü" * 300) for number in range(3)}
-    view = View("Software " * 20, nodes=nodes, left=5.0, whole_left=7.0)
-    assert len(lines(view, console(width))) == 5
-    assert all(len(line) < max(width, 2) for line in lines(view, console(width)))
-
-
-def test_more_nodes_than_lines() -> None:
-    """Those that work come first; the view stays lower than the terminal."""
-    nodes = {f"compute{number}": NodeNow("x", busy=number > 95) for number in range(100)}
-    shown = lines(View("Software", nodes=nodes, whole_left=3.0), console(80, 12))
-    assert len(shown) == 11
-    assert [line.split()[1] for line in shown[1:5]] == ["compute96", "compute97", "compute98", "compute99"]
-    assert shown[9] == "    and 92 more"

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.diagnostics.doctor import host_facts, program, runner
+from labctl.diagnostics.doctor import runner
 from labctl.diagnostics.doctor.case import Case
-from labctl.diagnostics.doctor.finding import Finding, Severity
 from labctl.diagnostics.doctor.host_facts import HostFacts, Room
-from labctl.files import write_private
+from tests.unit.labctl.diagnostics.doctor.facts import HEALTHY, LOGINS, NOVA_CONF, NOW, STOPPED, Change, case_of, found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from labctl.lab.model import Lab
-    from labctl.lab.paths import LabPaths
-
-# The facts of a healthy lab, as its nodes have printed them.
-HEALTHY = json.loads((Path(__file__).parent / "captured" / "doctor.json").read_text(encoding="utf-8"))
-NOW = HEALTHY["controller"]["time"]
-Change = tuple[str, list[Any], Any]  # node, the way to a value, the new value
 
 
 @pytest.fixture
@@ -35,37 +23,10 @@ def lab(make_lab: Callable[..., Lab]) -> Lab:
     return make_lab(network="10.213.75.0/24")
 
 
-def case_of(lab: Lab, *changes: Change, **host: Any) -> Case:  # noqa: ANN401
-    """The healthy lab with changes."""
-    nodes = copy.deepcopy(HEALTHY)
-    for node, way, value in changes:
-        place = nodes[node]
-        for step in way[:-1]:
-            place = place[step]
-        place[way[-1]] = value
-    url = HEALTHY["compute1"]["own"]["console"]["novncproxy_base_url"]
-    return Case(
-        lab=lab,
-        host=HostFacts(**{"engine": "podman", "pages": {url: ""}, **host}),
-        states={node.name: "running" for node in lab.nodes},
-        nodes=nodes,
-        asked=(NOW - 2, NOW + 2),
-    )
-
-
-def found(case: Case) -> list[tuple[str, str, str]]:
-    """What is told of: check, place and severity."""
-    return [(d.check.id, d.finding.where, d.finding.severity.value) for d in runner.diagnose(case, set())]
-
-
-def test_a_healthy_lab_is_silent(lab: Lab) -> None:
+def test_checks_of_a_healthy_lab_find_nothing(lab: Lab) -> None:
     assert [diagnosis.finding for diagnosis in runner.diagnose(case_of(lab), set())] == []
 
 
-STOPPED = {"active": "inactive", "sub": "dead", "load": "loaded", "result": "success", "enabled": "enabled"}
-STOPPED |= {"restarts": 0, "since": 0.0, "processes": 0, "evidence": ["journal: Stopped"]}  # type: ignore[dict-item]
-LOGINS = ["logins", "database", 0]
-NOVA_CONF = next(i for i, f in enumerate(HEALTHY["compute1"]["files"]) if f["path"] == "/etc/nova/nova.conf")
 DISK = {"places": ["/var/lib/nova"], "size": 8 << 20, "free": 0, "inodes": 100, "free_inodes": 50, "read_only": False}
 SERVICE = next(i for i, s in enumerate(HEALTHY["controller"]["cloud"]["services"]) if s["binary"] == "nova-compute")
 SERVICE_HOST = HEALTHY["controller"]["cloud"]["services"][SERVICE]["host"]
@@ -152,7 +113,7 @@ PROVIDER = {"url": "http://c:8778", "kind": "ok", "error": "", "providers": 0, "
         ),
     ],
 )
-def test_one_fault_one_finding(lab: Lab, changes: list[Change], expected: tuple[str, str, str]) -> None:
+def test_checks_of_one_fault_find_that_only(lab: Lab, changes: list[Change], expected: tuple[str, str, str]) -> None:
     case = case_of(lab, *changes)
     assert set(found(case)) == {expected}
     for diagnosis in runner.diagnose(case, set()):
@@ -183,7 +144,7 @@ def test_one_fault_one_finding(lab: Lab, changes: list[Change], expected: tuple[
         ({"private": (("/lab/clouds.yaml", 0o640, 0),)}, ("keys", "warning")),
     ],
 )
-def test_the_host(lab: Lab, host: dict[str, Any], expected: tuple[str, str]) -> None:
+def test_check_of_a_host_fault_finds_it(lab: Lab, host: dict[str, Any], expected: tuple[str, str]) -> None:
     check, severity = expected
     assert found(case_of(lab, **host)) == [(check, "host", severity)]
 
@@ -201,100 +162,22 @@ def test_the_host(lab: Lab, host: dict[str, Any], expected: tuple[str, str]) -> 
         ),
     ],
 )
-def test_before_there_is_a_lab(lab: Lab, host: dict[str, Any], expected: tuple[str, str]) -> None:
+def test_check_of_a_host_before_there_is_a_lab(lab: Lab, host: dict[str, Any], expected: tuple[str, str]) -> None:
     facts = HostFacts(**{"engine": "podman", **host})
     assert found(Case(lab=lab, host=facts)) == [(expected[0], "host", expected[1])]
     assert found(Case(lab=lab, host=HostFacts(engine="podman"))) == []
 
 
-def test_kvm_where_the_lab_needs_it(make_lab: Callable[..., Lab]) -> None:
+def test_check_of_missing_kvm_depends_on_the_lab(make_lab: Callable[..., Lab]) -> None:
     facts = HostFacts(kvm="/dev/kvm is not there")
     assert found(Case(lab=make_lab(virt_type="kvm"), host=facts)) == [("virtualisation", "host", "error")]
     assert found(Case(lab=make_lab(provider="libvirt"), host=facts)) == [("virtualisation", "host", "warning")]
     assert found(Case(lab=make_lab(), host=facts)) == []
 
 
-def test_nodes_that_do_not_run_or_answer(lab: Lab) -> None:
+def test_check_of_nodes_that_do_not_run_or_answer(lab: Lab) -> None:
     case = case_of(lab)
     nodes = {name: facts for name, facts in case.nodes.items() if name == "controller"}
     states = {**case.states, "compute1": "paused"}
     case = replace(case, nodes=nodes, states=states, silent={"compute2": "not reached by ssh: no route"})
     assert found(case) == [("node-state", "compute1", "error"), ("node-silent", "compute2", "error")]
-
-
-def test_a_key_that_ssh_does_not_take_explains_why_no_node_answers(lab: Lab) -> None:
-    case = case_of(lab, private=(("/lab/.labctl/ssh/id_ed25519", 0o644, 0),))
-    case = replace(case, nodes={}, silent=dict.fromkeys(case.states, "Permission denied (publickey)"))
-    (diagnosis,) = runner.diagnose(case, set())
-    assert diagnosis.check.id == "keys"
-    assert len(diagnosis.consequences) == 3
-
-
-def test_consequences_are_told_of_with_their_cause(lab: Lab) -> None:
-    silent = {"kind": "unreachable", "error": "[Errno 111] Connection refused"}
-    login = HEALTHY["controller"]["logins"]["database"][0]
-    case = case_of(
-        lab,
-        ("controller", ["units", "mariadb"], STOPPED),
-        ("controller", ["units", "nova-conductor"], {**STOPPED, "active": "failed"}),
-        ("controller", LOGINS, {**login, **silent}),
-        ("controller", ["cloud"], {}),
-    )
-    (diagnosis,) = runner.diagnose(case, set())
-    assert diagnosis.finding.what == "mariadb does not run on controller: it is stopped"
-    assert "journal: Stopped" in diagnosis.finding.evidence
-    assert [text.partition(" on ")[0] for text in diagnosis.consequences] == ["nova-conductor does not run", "nova"]
-
-
-def test_a_circle_of_causes_ends() -> None:
-    first = Finding("host", "a", ("e",), "r", subject="a", because=("b",))
-    second = Finding("host", "b", ("e",), "r", subject="b", because=("a",))
-    assert runner.causes([first, second]) == [0, 0]
-
-
-def test_secrets_are_hidden(lab: Lab, paths: LabPaths) -> None:
-    write_private(paths.secrets, json.dumps({"mariadb_nova": "p@ss/w"}))
-    case = case_of(lab, ("controller", ["units", "mariadb"], {**STOPPED, "evidence": ["said p@ss/w", "p%40ss%2Fw"]}))
-    (diagnosis,) = runner.diagnose(case, runner.secrets(paths))
-    assert diagnosis.finding.evidence[1:] == ("said ***", "***")
-
-
-def test_the_report(lab: Lab, paths: LabPaths) -> None:
-    case = case_of(lab, ("compute1", ["files", NOVA_CONF, "mode"], 0o644))
-    report = runner.Report("running", runner.checks(), tuple(runner.diagnose(case, set())), 1.0)
-    assert report.worst() is Severity.WARNING
-    text = runner.as_text(report, lab)
-    assert text.startswith(
-        "warning: every user on compute1 can get at the secrets in /etc/nova/nova.conf  [file-open]\n"
-    )
-    assert text.endswith(f"Lab lab: 0 errors, 1 warnings, by {len(runner.checks())} checks in 1.0 s.")
-    document = runner.as_json(report, lab, paths)
-    assert (document["worst"], document["findings"][0]["check"]) == ("warning", "file-open")
-    assert sum(check["findings"] for check in document["checks"]) == 1
-
-
-def test_checks_have_ids_of_their_own() -> None:
-    ids = [check.id for check in runner.checks()]
-    assert len(ids) == len(set(ids))
-
-
-def test_the_program_runs_elsewhere(tmp_path: Path) -> None:
-    """It imports nothing of labctl's where it runs; on a machine that is no node it finds little, and says so."""
-    question = {"node": "a", "nodes": {"localhost": "127.0.0.1"}, "services": [], "apis": [], "compute": True}
-    text = program.program(question)
-    done = subprocess.run(
-        [sys.executable, "-I", "-"], input=text, capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    facts = json.loads(done.stdout)
-    assert facts["names"]["localhost"] == ["127.0.0.1"]
-    assert facts["memory"]["MemTotal"] > 0
-    assert facts["logins"] == {"database": [], "queue": [], "identity": []}
-
-
-@pytest.mark.parametrize(
-    ("made", "expected"), [(["cgroup.controllers"], "v2"), (["systemd/"], "hybrid"), (["memory/"], "")]
-)
-def test_cgroups(tmp_path: Path, made: list[str], expected: str) -> None:
-    for name in made:
-        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
-    assert host_facts.cgroups(tmp_path) == expected

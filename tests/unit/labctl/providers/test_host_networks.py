@@ -1,0 +1,56 @@
+"""The networks that this machine has."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from labctl.providers import host_networks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROUTES = [
+    {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"},
+    {"dst": "10.0.0.0/24", "dev": "eth0", "prefsrc": "10.0.0.7"},
+    {"type": "unreachable", "dst": "10.9.9.9"},
+]
+ADDRESSES = [
+    {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
+    {"ifname": "tun0", "addr_info": [{"local": "172.20.3.4", "prefixlen": 16}]},
+    {"ifname": "down0"},
+]
+PROC_ROUTE = """\
+Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	0100000A	0003	0	0	0	00000000	0	0	0
+eth0	0000000A	00000000	0001	0	0	0	00FFFFFF	0	0	0
+podman1	0038A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+"""
+
+
+def test_routes_and_addresses_of_the_host() -> None:
+    taken = host_networks.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
+    assert [(str(item.network), item.device) for item in taken] == [
+        *(("10.0.0.0/24", "eth0"), ("10.9.9.9/32", None)),
+        *(("127.0.0.0/8", "lo"), ("172.20.0.0/16", "tun0")),
+    ]
+    assert taken[0].by == "the host's route to 10.0.0.0/24 by eth0"
+    assert taken[3].by == "the host's address 172.20.3.4/16 on tun0"
+
+
+def test_routing_table_of_the_kernel(tmp_path: Path) -> None:
+    path = tmp_path / "route"
+    assert host_networks._from_proc(path) == []
+    path.write_text(PROC_ROUTE, encoding="ascii")
+    assert [(str(item.network), item.device) for item in host_networks._from_proc(path)] == [
+        *(("10.0.0.0/24", "eth0"), ("192.168.56.0/24", "podman1")),
+    ]
+
+
+def test_networks_of_the_engine_are_read() -> None:
+    networks = [("podman", "10.88.0.0/16"), ("novalab-lab", "192.168.56.0/24"), ("v6", "fd00::/64"), ("host", None)]
+    taken = list(host_networks.of_engine(networks, "novalab-lab"))
+    assert [(item.network, item.by) for item in taken] == [
+        (IPv4Network("10.88.0.0/16"), "the container network podman (10.88.0.0/16)")
+    ]
