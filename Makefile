@@ -19,7 +19,7 @@ export LC_ALL := C.UTF-8
 .PHONY: help setup setup-dev up verify status halt destroy check test sanity docs bench molecule images config e2e clean ruff mypy imports yamllint ansible-lint unit
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(STAMP) ## The Python environment in .venv, from uv.lock
 
