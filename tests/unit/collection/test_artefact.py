@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -106,3 +107,9 @@ def test_the_changelog_names_every_new_plugin() -> None:
     told = {plugin["name"] for plugin in [*release["modules"], *release["plugins"]["filter"]]}
     found = {path.stem for folder in ("modules", "filter") for path in (ROOT / "plugins" / folder).glob("*.py")}
     assert told == found, "run: antsibull-changelog release --is-collection --update-existing --reload-plugins"
+
+
+def test_links_of_the_checkout_lead_somewhere() -> None:
+    listed = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    links = [line.partition("\t")[2] for line in listed.splitlines() if line.startswith("120000")]
+    assert [link for link in links if not (ROOT / link).exists()] == []
