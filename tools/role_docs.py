@@ -88,12 +88,19 @@ def platforms(role: Path) -> str:
 
 
 def stages(role: Path) -> list[tuple[str, ...]]:
-    """The stages of tasks/main.yml: name, tags and file."""
+    """The stages of tasks/main.yml: name, tags, and the file or the role with their tasks."""
     return [
-        (task["name"], ", ".join(f"`{tag}`" for tag in task["tags"]), f"[{file}](tasks/{file})")
+        (task["name"], ", ".join(f"`{tag}`" for tag in task["tags"]), where)
         for task in load(role / "tasks" / "main.yml")
-        if (file := task.get("ansible.builtin.import_tasks"))
+        if (where := _tasks_of(task))
     ]
+
+
+def _tasks_of(task: dict[str, Any]) -> str:
+    """A link to the tasks that a task imports or includes; empty if it does not."""
+    file = task.get("ansible.builtin.import_tasks") or task.get("ansible.builtin.include_tasks")
+    role = task.get("ansible.builtin.import_role", {}).get("name")
+    return f"[{file}](tasks/{file})" if file else plugin(role) if role else ""
 
 
 def entry(spec: dict[str, Any]) -> list[str]:

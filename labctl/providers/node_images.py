@@ -120,11 +120,12 @@ def _key(release: Release, roles: list[str] | None = None) -> str:
         files += [
             root / "playbooks" / "images.yaml",
             *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
+            root / "roles" / "_common" / "defaults" / "main.yml",
         ]
-        for role in ["node", *roles]:
-            names = ("main.yml", f"debian-{release.debian}.yml")
-            files += [path for name in names if (path := root / "roles" / role / "vars" / name).is_file()]
-            files += [root / "roles" / role / "tasks" / "install.yml"]
+        for role in ["_common", "node", *roles]:
+            # A role names its packages in tasks/main.yml, unless it installs more than packages.
+            names = ("vars/main.yml", f"vars/debian-{release.debian}.yml", "tasks/main.yml", "tasks/install.yml")
+            files += [path for name in names if (path := root / "roles" / role / name).is_file()]
             files += [path for path in sorted((root / "roles" / role / "files").rglob("*")) if path.is_file()]
     digest = hashlib.sha256(repr((release.suite, _EXCLUDED, _INCLUDED)).encode())
     for file in files:

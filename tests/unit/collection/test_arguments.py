@@ -33,8 +33,8 @@ ANSIBLES = {
     "query",
     "role_path",
 }
-# What the role node leaves behind for the others, which do without it when it has not run.
-OPTIONAL = {"node_packages_present", "node_packages_pending"}
+# Facts of the role _common, which roles that run before it do without.
+OPTIONAL = {"_common_installed", "_common_missing"}
 # Keys of tasks that hold an expression without braces.
 EXPRESSIONS = {"when", "until", "that", "changed_when", "failed_when"}
 SECRET = "never-shown"
@@ -104,6 +104,16 @@ def tasks(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 (a file of ta
             yield from tasks(task.get(part, []))
 
 
+def passed(role: Path) -> list[set[str]]:
+    """The names of the variables that the role passes to the role _common, for each import of it."""
+    return [
+        set(task.get("vars", {}))
+        for path in role.glob("tasks/*.yml")
+        for task in tasks(role_docs.load(path))
+        if task.get("ansible.builtin.import_role", {}).get("name") == "novalab.openstack._common"
+    ]
+
+
 def made(role: Path) -> set[str]:
     """The names that the role's tasks register or set."""
     found = set()
@@ -144,10 +154,17 @@ def test_every_argument_is_used(role: Path) -> None:
     assert set(options(role)) - set(used(role)) == set()
 
 
+def test_the_role_common_gets_what_it_takes(role: Path) -> None:
+    """Ansible does not check it, because each check would be a task."""
+    known = options(role_docs.ROLES / "_common")
+    required = {name for name, option in known.items() if option.get("required")}
+    assert [names for names in passed(role) if not required <= names <= set(known)] == []
+
+
 def test_distributions_name_the_same(role: Path) -> None:
     by_file = {path.name: set(role_docs.load(path)) for path in role.glob("vars/debian-*.yml")}
     # A role without a package has no names that differ.
-    assert sorted(by_file) == (["debian-12.yml", "debian-13.yml"] if (role / "tasks" / "install.yml").exists() else [])
+    assert sorted(by_file) == (["debian-12.yml", "debian-13.yml"] if passed(role) else [])
     assert by_file.get("debian-12.yml") == by_file.get("debian-13.yml")
 
 

@@ -54,6 +54,10 @@ def keys(make_lab: Callable[..., Lab]) -> Callable[[], dict[str, str]]:
         ("images/node.sh", {"bare", "controller", "compute"}),
         ("playbooks/images.yaml", {"controller", "compute"}),
         ("roles/node/tasks/install.yml", {"controller", "compute"}),
+        ("roles/_common/defaults/main.yml", {"controller", "compute"}),
+        ("roles/_common/tasks/main.yml", {"controller", "compute"}),
+        ("roles/_common/tasks/install.yml", {"controller", "compute"}),
+        ("roles/keystone/tasks/main.yml", {"controller"}),  # names what is installed
         ("roles/keystone/vars/debian-13.yml", {"controller"}),
         ("roles/guest_image/files/guest/etc/boot", {"controller"}),
         ("roles/nova_compute/tasks/install.yml", {"compute"}),
@@ -62,6 +66,7 @@ def keys(make_lab: Callable[..., Lab]) -> Callable[[], dict[str, str]]:
         ("roles/nova_compute/templates/nova.conf.j2", set()),
         ("roles/nova_compute/tasks/configure.yml", set()),
         ("roles/nova_compute/vars/services.yml", set()),
+        ("roles/_common/meta/argument_specs.yml", set()),
     ],
 )
 def test_a_change_makes_new_images(
