@@ -40,7 +40,5 @@ rm -f /var/lib/dbus/machine-id
 # PAM's session modules ask for locales that a minimal system lacks.
 echo 'LANG=C.UTF-8' >/etc/default/locale
 
-# Ansible takes the age of this directory for that of the lists in it, and there are none.
 apt-get clean
 rm -rf /var/lib/apt/lists/*
-touch -d @0 /var/lib/apt/lists

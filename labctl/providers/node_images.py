@@ -120,7 +120,6 @@ def _key(release: Release, roles: list[str] | None = None) -> str:
         files += [
             root / "playbooks" / "images.yaml",
             *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
-            root / "roles" / "_common" / "defaults" / "main.yml",
         ]
         for role in ["_common", "node", *roles]:
             # A role names its packages in tasks/main.yml, unless it installs more than packages.

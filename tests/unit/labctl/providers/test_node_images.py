@@ -54,14 +54,15 @@ def keys(make_lab: Callable[..., Lab]) -> Callable[[], dict[str, str]]:
         ("images/node.sh", {"bare", "controller", "compute"}),
         ("playbooks/images.yaml", {"controller", "compute"}),
         ("roles/node/tasks/install.yml", {"controller", "compute"}),
-        ("roles/_common/defaults/main.yml", {"controller", "compute"}),
         ("roles/_common/tasks/main.yml", {"controller", "compute"}),
         ("roles/_common/tasks/install.yml", {"controller", "compute"}),
         ("roles/keystone/tasks/main.yml", {"controller"}),  # names what is installed
-        ("roles/keystone/vars/debian-13.yml", {"controller"}),
+        ("roles/keystone/vars/main.yml", {"controller"}),
+        ("roles/neutron_server/vars/debian-13.yml", {"controller"}),
+        ("roles/neutron_server/vars/debian-12.yml", set()),  # of the other release
         ("roles/guest_image/files/guest/etc/boot", {"controller"}),
         ("roles/nova_compute/tasks/install.yml", {"compute"}),
-        ("roles/nova_compute/vars/debian-13.yml", {"compute"}),
+        ("roles/nova_compute/vars/main.yml", {"compute"}),
         # Configuration comes with the lab, not with the image.
         ("roles/nova_compute/templates/nova.conf.j2", set()),
         ("roles/nova_compute/tasks/configure.yml", set()),
