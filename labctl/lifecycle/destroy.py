@@ -35,7 +35,7 @@ def destroy(context: LabContext, *, keep_snapshots: bool = False) -> list[str]:
         removed = provider.destroy(step.note)
     if not keep_snapshots:
         removed += snapshot_store.forget_all(paths)
-    removed += provider.remove_leftovers(progress, keep_snapshots=keep_snapshots)
+    removed += provider.remove_leftovers(progress)
     with progress.step("State") as step:
         for path in (paths.hosts_ini, paths.clouds_yaml, *_state_to_remove(paths)):
             if path.exists() or path.is_symlink():

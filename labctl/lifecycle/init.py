@@ -54,4 +54,4 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 
 def _problems(lab: Lab, paths: LabPaths) -> list[conflicts.Problem]:
-    return conflicts.problems(lab, paths, conflicts.find_others_in(lab, paths, engine.working(paths)))
+    return conflicts.problems(lab, paths, conflicts.find_others(lab, paths, engine.working(paths)))

@@ -14,11 +14,12 @@ def preflight(context: LabContext, *, evict: bool = False, remove: bool = False)
 
     Nothing is changed, not even in the lab's directory. Nodes may leave only with remove.
     """
-    image_files.check(context.lab.images, context.paths)
+    lab, paths = context.lab, context.paths
+    image_files.check(lab.images, paths)
     plan = make_plan(context, evict=evict, remove=remove)
     option_check.check(context)
     if not plan.refusals:
-        conflicts.check(context.lab, context.paths, conflicts.find_others(context))
+        conflicts.check(lab, paths, conflicts.find_others(lab, paths, context.provider.engines()))
     return plan
 
 

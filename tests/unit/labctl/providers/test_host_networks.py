@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from labctl.providers import host_networks
@@ -45,12 +44,4 @@ def test_routing_table_of_the_kernel(tmp_path: Path) -> None:
     path.write_text(PROC_ROUTE, encoding="ascii")
     assert [(str(item.network), item.device) for item in host_networks._from_proc(path)] == [
         *(("10.0.0.0/24", "eth0"), ("192.168.56.0/24", "podman1")),
-    ]
-
-
-def test_networks_of_the_engine_are_read() -> None:
-    networks = [("podman", "10.88.0.0/16"), ("novalab-lab", "192.168.56.0/24"), ("v6", "fd00::/64"), ("host", None)]
-    taken = list(host_networks.of_engine(networks, "novalab-lab"))
-    assert [(item.network, item.by) for item in taken] == [
-        (IPv4Network("10.88.0.0/16"), "the container network podman (10.88.0.0/16)")
     ]
