@@ -1,6 +1,5 @@
 """What `labctl up` is about to do: what it creates, starts, changes and removes, and what it refuses."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -13,9 +12,9 @@ _SIGNS: dict[Action, str] = {"create": "+", "start": ">", "change": "~", "remove
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is done, in words for people. nodes are those whose files or services it touches.
+    """One thing that is done, in words for people. nodes are those whose files or services it changes.
 
-    local says that what is installed on the controller has no part in it.
+    local says that nothing on the controller is installed or configured for it.
     """
 
     action: Action
@@ -32,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One thing of lab.yaml that cannot be brought about: why, and the way that works."""
+    """A change of lab.yaml that is impossible: why, and what to do instead."""
 
     key: str
     was: str
@@ -48,8 +47,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `labctl up` would do with the lab as it is. leaving has the nodes that go, returning those that were
-    about to and are to stay after all; evict lets the servers go."""
+    """What `labctl up` would do.
+
+    leaving has the nodes to remove, returning those that an interrupted run was about to remove and that are to stay;
+    evict says that servers on nodes that leave are deleted.
+    """
 
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -59,23 +61,22 @@ class Plan:
 
     @property
     def due(self) -> bool:
-        """Whether anything is to be done at all."""
+        """Whether anything is to be done."""
         return any(change.action != "keep" for change in self.changes)
 
     @property
     def new(self) -> tuple[str, ...]:
-        """The computes that are created."""
-        return tuple(
-            name for change in self.changes if change.local and change.action == "create" for name in change.nodes
-        )
+        """The computes to create."""
+        created = [change for change in self.changes if change.local and change.action == "create"]
+        return tuple(name for change in created for name in change.nodes)
 
     @property
     def local(self) -> bool:
-        """Whether computes come or go and nothing else is to be done, to a lab whose software was whole."""
+        """Whether nothing is to be done but to add or remove computes, in a lab whose software is complete."""
         return self.due and all(change.local for change in self.changes if change.action != "keep")
 
     def check(self, paths: LabPaths) -> None:
-        """Raise BadInput with everything that is refused and the ways that work."""
+        """Raise BadInput with all refusals and what to do instead."""
         if not self.refusals:
             return
         lines = "\n".join(f"  {refusal.text}" for refusal in self.refusals)
@@ -84,9 +85,9 @@ class Plan:
             "\n".join(dict.fromkeys(refusal.way for refusal in self.refusals)),
         )
 
-    def lines(self) -> Iterable[str]:
+    def lines(self) -> list[str]:
         """The changes for people, a line each."""
-        return (change.text for change in self.changes)
+        return [change.text for change in self.changes]
 
     def document(self) -> dict[str, Any]:
         """The plan for programs."""

@@ -122,7 +122,7 @@ def test_change_that_is_possible_is_planned(
     ("before", "now", "said"),
     [
         ({}, {"name": "other"}, "name was lab, now other"),
-        ({}, {"release": "zed"}, "release was 2025.1, now 2022.2: a node stays on the Debian that it was made from"),
+        ({}, {"release": "zed"}, "release was 2025.1, now 2022.2: a node stays on the Debian that it was created with"),
         ({}, {"provider": "libvirt"}, "provider was docker, now libvirt"),
         ({}, {"network": "192.168.57.0/24"}, "network was 192.168.56.0/24, now 192.168.57.0/24"),
         ({}, {"networking": "none"}, "networking was neutron, now none"),

@@ -163,6 +163,6 @@ def test_what_of_site_yaml_runs(
     records.remember(paths, make_lab(computes=3), None)
     records.remember_software(paths, make_lab(computes=3))
     with Progress(paths.logs / "x.log") as progress:
-        plan = make_plan(LabContext.of(make_lab(**{"computes": 3, **now}), paths))
-        up._software(paths, progress, plan, "t0")
+        context = replace(LabContext.of(make_lab(**{"computes": 3, **now}), paths), progress=progress)
+        up._software(context, make_plan(context), "t0")
     assert [(given["title"], given["skip"], given["extra_vars"]) for given in ran] == [(title, skip, extra_vars)]
