@@ -5,6 +5,7 @@ own files, and the nodes' images as the engine writes them, compressed.
 """
 
 import hashlib
+import io
 import json
 import os
 import platform
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from labctl.errors import BadInput, LabError
 from labctl.providers.engine import Engine
@@ -74,8 +75,8 @@ def write(path: Path, manifest: Manifest, files: Mapping[str, Path], engine: Eng
         members = {_FILES + name: place for name, place in files.items()} | {images.name: images}
         sums = {}
         for name, place in members.items():
-            with place.open("rb") as stream:
-                sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+            with place.open("rb") as source:
+                sums[name] = hashlib.file_digest(source, "sha256").hexdigest()
         described = Path(directory, _MANIFEST)
         described.write_text(json.dumps(asdict(manifest) | {"members": sums}, indent=2) + "\n", encoding="utf-8")
         complete = Path(directory, "complete")
@@ -159,10 +160,10 @@ def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
     return manifest
 
 
-def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+def _member(tar: tarfile.TarFile, name: str) -> io.BufferedReader:
     """A file in the archive. Raises KeyError if there is none."""
     stream = tar.extractfile(name)
-    if stream is None:
+    if not isinstance(stream, io.BufferedReader):
         raise KeyError(f"{name} is no file")
     return stream
 

@@ -16,7 +16,7 @@ from labctl.lab import image_files, model, snapshot_store
 from labctl.lab.model import Group, Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.yaml_reader import read
-from labctl.lifecycle import archive, pause, readiness
+from labctl.lifecycle import archive, pause
 from labctl.lifecycle import snapshot as snapshots
 from labctl.lifecycle import up as lifecycle_up
 from labctl.lifecycle.archive import Manifest
@@ -153,19 +153,14 @@ def up(context: LabContext, source: Path, manifest: Manifest) -> Outcome:
         place.chmod(snapshot_store.FILES.get(name, 0o600))
     if not manifest.finished:
         return lifecycle_up.up(context, preflight(context))
-    _start_nodes(context, engine, manifest)
-    results = verify(context)
-    return Outcome(results, service_list(context), time.monotonic() - start)
-
-
-def _start_nodes(context: LabContext, engine: Engine, manifest: Manifest) -> None:
-    """Create the nodes of a finished lab, from images with this lab's own names."""
+    # The images of nodes get names of this lab's own.
     own = {node: snapshot_images.reference(context.lab, context.paths, _MOVED, node) for node in manifest.images}
     for node, image in manifest.images.items():
         engine.run("tag", image, own[node])
         if image != own[node]:
             engine.run("rmi", image)  # its name only
     snapshots.note(context)
-    since = context.provider.start_from(own, context.progress, lambda: readiness.wait_for_conductor(context))
-    with context.progress.step("Reports of all services"):
-        readiness.wait_for_all(context, since)
+    since = context.provider.start_from(own, context.progress, lambda: snapshots.wait_for_conductor(context))
+    snapshots.wait_for_all(context, since)
+    results = verify(context)
+    return Outcome(results, service_list(context), time.monotonic() - start)

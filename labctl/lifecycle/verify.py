@@ -1,17 +1,16 @@
 """Verify a lab, and list Nova's services on its controller."""
 
 import json
-import subprocess
 from typing import Any
 
 from labctl.ansible.playbook import PlaybookResult
 from labctl.errors import LabError
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle.context import LabContext
-from labctl.remote import access
+from labctl.remote import access, ssh
 from labctl.remote.access import SshHost
 
-SERVICE_LIST = "source admin-openrc && openstack compute service list"
+_SERVICE_LIST = "source admin-openrc && openstack compute service list"
 
 
 def verify(context: LabContext) -> PlaybookResult:
@@ -47,15 +46,8 @@ def service_list(context: LabContext, *, options: str = "") -> str:
     """The output of `openstack compute service list` on the controller. Raises LabError if it fails."""
     controller = context.lab.controller.name
     host = ssh_hosts(context, controller)[controller]
-    command = host.command("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", f"bash -c '{SERVICE_LIST} {options}'")
-    said = f"`{SERVICE_LIST}` on the controller"
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"{said} did not end within 120 s", "`labctl verify` says more.") from error
-    if done.returncode != 0:
-        problem = done.stderr.strip() or f"status {done.returncode}"
-        raise LabError(f"{said} failed: {problem}", "`labctl verify` says more.")
-    return done.stdout.rstrip("\n")
+    answer = ssh.run({controller: host}, f"{_SERVICE_LIST} {options}", command=("bash",), timeout=120)[controller]
+    if not answer.ok:
+        problem = f"`{_SERVICE_LIST}` failed on the controller: {answer.problem}"
+        raise LabError(problem, "`labctl verify` says more.")
+    return answer.output.rstrip("\n")

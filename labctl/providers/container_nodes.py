@@ -163,8 +163,8 @@ class ContainerNodes(VagrantNodes):
         own = self.own() if lost else own
         if still := [container.name for container in own if container.state is NodeState.LOST]:
             raise LabError(
-                f"Podman says that {', '.join(still)} runs, but its processes were killed, and Podman can neither stop "
-                "nor start it",
+                "Podman takes these for running, though their processes were killed, and can neither stop nor start "
+                f"them: {', '.join(still)}",
                 "Reboot this machine, then `labctl up` continues and nothing on the nodes is lost. Without a reboot, "
                 "`labctl destroy` and `labctl up` rebuild the lab.",
             )
@@ -256,9 +256,8 @@ class ContainerNodes(VagrantNodes):
                 step.note(f"the nodes were paused for {time.monotonic() - start:.1f} s")
 
     def snapshot_images(self, name: str) -> dict[str, str]:
-        return {
-            node.name: snapshot_images.reference(self._lab, self._paths, name, node.name) for node in self._lab.nodes
-        }
+        names = [node.name for node in self._lab.nodes]
+        return {node: snapshot_images.reference(self._lab, self._paths, name, node) for node in names}
 
     def snapshot_save(self, snapshot: Snapshot, step: Step) -> None:
         with self._held(step) as nodes:
@@ -269,7 +268,7 @@ class ContainerNodes(VagrantNodes):
         kind = self._engine.kind
         if kind != snapshot.engine:
             raise BadInput(
-                f"Snapshot {snapshot.name!r} is in the engine {snapshot.engine}, but the lab now uses {kind}"
+                f"Snapshot {snapshot.name!r} belongs to {snapshot.engine}, but the lab's engine is {kind} now"
             )
         if lost := [node for node, image in snapshot.images.items() if not self._engine.has_image(image)]:
             raise BadInput(

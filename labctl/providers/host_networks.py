@@ -3,10 +3,10 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,26 +18,27 @@ class Taken:
     device: str | None = None
 
 
-def of_host(run: Callable[[list[str]], str] | None = None) -> list[Taken]:
-    """The networks that the host's routes and addresses use; none if it is not Linux. run replaces the call of ip."""
-    if run is None and shutil.which("ip") is None:
+def of_host() -> list[Taken]:
+    """The networks that the host's routes and addresses use; none if it is not Linux."""
+    if shutil.which("ip") is None:
         return _from_proc()
-    run = run or _run
     taken = []
-    for route in json.loads(run(["ip", "-j", "-4", "route", "show"]) or "[]"):
+    for route in _ip("route"):
         if route.get("dst") not in (None, "default"):
             device = route.get("dev")
             by = f"the host's route to {route['dst']}" + (f" by {device}" if device else "")
             taken.append(Taken(IPv4Network(route["dst"], strict=False), by, device))
-    for link in json.loads(run(["ip", "-j", "-4", "addr", "show"]) or "[]"):
+    for link in _ip("addr"):
         for entry in link.get("addr_info", []):
             address = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
             taken.append(Taken(address.network, f"the host's address {address} on {link['ifname']}", link["ifname"]))
     return taken
 
 
-def _run(command: list[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+def _ip(kind: str) -> list[dict[str, Any]]:
+    command = ["ip", "-j", "-4", kind, "show"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+    return list(json.loads(said or "[]"))
 
 
 def _from_proc(path: Path = Path("/proc/net/route")) -> list[Taken]:

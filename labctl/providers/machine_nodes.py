@@ -18,10 +18,6 @@ from labctl.remote.access import SshHost
 from labctl.ui.progress import Progress, Step
 
 
-def _nothing(line: str) -> None:
-    """Ignore a line of Vagrant's output."""
-
-
 class MachineNodes(VagrantNodes):
     """The nodes of a lab as virtual machines; see Provider."""
 
@@ -56,7 +52,7 @@ class MachineNodes(VagrantNodes):
         if all(node.name in noted and _answers(noted[node.name]) for node in self._lab.nodes):
             return self._all(NodeState.RUNNING)
         try:
-            said = self._machines(_nothing).states()
+            said = self._machines().states()
         except LabError as error:
             return self._all(NodeState.UNKNOWN, error.message)
         return {node.name: NodeStatus(node_state(said.get(node.name, ""))) for node in self._lab.nodes}
@@ -69,7 +65,7 @@ class MachineNodes(VagrantNodes):
         return tuple(node.name for node in self._lab.nodes)
 
     def ssh_hosts(self) -> dict[str, SshHost]:
-        return self._machines(_nothing).ssh_hosts()
+        return self._machines().ssh_hosts()
 
     def halt(self, step: Step) -> None:
         self._machines(step.detail).run("halt")
@@ -104,7 +100,7 @@ class MachineNodes(VagrantNodes):
 
     def snapshot_check(self, snapshot: Snapshot) -> None:
         name = snapshot.name
-        if name not in self._machines(_nothing).snapshots():
+        if name not in self._machines().snapshots():
             raise BadInput(f"Vagrant does not know the snapshot {name!r} of the lab's machines; nothing was changed")
 
     def snapshot_restore(

@@ -25,6 +25,7 @@ from labctl.ui.progress import Progress, Step
 
 REPOSITORY = "localhost/novalab"
 Kind = Literal["node", "controller", "compute"]
+Groups = Collection[Group]
 _KINDS: dict[Group, Kind] = {"controller_nodes": "controller", "compute_nodes": "compute"}
 # Documentation and translations are a tenth of the time and a third of the files.
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -46,26 +47,20 @@ def bare_reference(release: Release) -> str:
 def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
     """Make the image of a kind of node unless it exists, and return its name."""
     groups = [group for group, name in _KINDS.items() if name == kind]
-    ensure(lab, engine_, paths, progress, groups=groups)
+    ensure(lab, engine_, paths, progress, groups=groups or None)
     return reference(lab, groups[0]) if groups else bare_reference(lab.release)
 
 
 def ensure(
-    lab: Lab,
-    engine_: Engine,
-    paths: LabPaths,
-    progress: Progress,
-    *,
-    groups: Collection[Group],
-    network: str | None = None,
+    lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, *, groups: Groups | None, network: str | None = None
 ) -> None:
-    """Make the lab's images if one of these groups' is missing; without groups, the bare node's.
+    """Make the lab's images if that of one of these groups is missing; if groups is None, the bare node's.
 
     network is the engine's network through which packages are downloaded, by default the engine's own. Raises LabError;
     no incomplete image is kept.
     """
     bare = bare_reference(lab.release)
-    wanted = [reference(lab, group) for group in groups] or [bare]
+    wanted = [bare] if groups is None else [reference(lab, group) for group in groups]
 
     def complete() -> bool:
         return all(engine_.has_image(image) for image in wanted)
@@ -79,7 +74,7 @@ def ensure(
             with progress.step(f"Node image, Debian {lab.release.suite}") as step:
                 _bare(lab.release, engine_, bare, step)
                 step.note(bare)
-        if groups:
+        if groups is not None:
             _with_packages(lab, engine_, paths, progress, bare, network)
 
 
@@ -125,8 +120,8 @@ def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
         engine_.run("build", *recipe, "--tag", tag, str(root))
         return
     packages = ",".join((root / "packages").read_text(encoding="utf-8").split())
-    command = [*engine.as_root(), "mmdebstrap", "--variant=minbase", "--skip=cleanup/apt/lists"]
-    command += [f"--include={packages}"]
+    basic = ("--variant=minbase", "--skip=cleanup/apt/lists", f"--include={packages}")
+    command = [*engine.as_root(), "mmdebstrap", *basic]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
     command += [f"--dpkgopt=path-include={pattern}" for pattern in _INCLUDED]
     command += [f"--aptopt={option}" for option in _apt_proxy()]

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from labctl.errors import LabError
@@ -145,7 +144,7 @@ class VagrantNodes(Provider):
     def up(self, names: Sequence[str], report: Report) -> None:
         self._machines(report).up(names)
 
-    def _machines(self, report: Report) -> Machines:
+    def _machines(self, report: Report = lambda _: None) -> Machines:
         document = describe(self._lab, self._paths, self, self.environment)
         return Machines(self._lab, self._paths, self.environment, report, document)
 
@@ -203,11 +202,6 @@ def _message(output: str) -> str:
     return "\n".join((errors or lines)[-25:])
 
 
-def machine_directory(paths: LabPaths, node: str, provider: str) -> Path:
-    """Vagrant's records of a machine; the file `id` in it holds the provider's name of it."""
-    return paths.dotfile / "machines" / node / provider
-
-
 def forget(paths: LabPaths, node: str) -> None:
     """Remove Vagrant's records of a node that does not exist."""
     shutil.rmtree(paths.dotfile / "machines" / node, ignore_errors=True)
@@ -216,6 +210,6 @@ def forget(paths: LabPaths, node: str) -> None:
 def machine_id(paths: LabPaths, node: str, provider: str) -> str | None:
     """The provider's name of a machine as Vagrant recorded it, None if there is none."""
     try:
-        return (machine_directory(paths, node, provider) / "id").read_text(encoding="utf-8").strip() or None
+        return (paths.dotfile / "machines" / node / provider / "id").read_text(encoding="utf-8").strip() or None
     except OSError:
         return None

@@ -11,11 +11,12 @@ import pytest
 
 from labctl.errors import BadInput, LabError
 from labctl.lab import fingerprint, records, snapshot_store
-from labctl.lifecycle import destroy, pause, readiness, snapshot
+from labctl.lifecycle import destroy, pause, snapshot
 from labctl.providers import inotify_limit, snapshot_images
 from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.engine import Engine
 from labctl.providers.vagrant import Machines
+from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
@@ -240,8 +241,8 @@ def test_restore_replaces_nodes_and_waits_for_reports(
     )
     monkeypatch.setattr(ContainerNodes, "_release", lambda _, nodes: order.append(f"release {len(nodes)}"))
     monkeypatch.setattr("labctl.providers.containers.ensure_network", lambda *_: order.append("network"))
-    monkeypatch.setattr(readiness, "wait_for_conductor", lambda *_: order.append("conductor"))
-    monkeypatch.setattr(readiness, "wait_for_all", lambda *_: order.append("reports"))
+    monkeypatch.setattr(snapshot, "wait_for_conductor", lambda *_: order.append("conductor"))
+    monkeypatch.setattr(snapshot, "wait_for_all", lambda *_: order.append("reports"))
     (paths.dotfile / "machines" / "compute3" / "docker").mkdir(parents=True)
     fingerprint.remember(paths, "of the nodes that go", "t0")
     snapshot.restore(context(make_lab()), "one")
@@ -364,7 +365,7 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
     monkeypatch.setattr(Machines, "ssh_hosts", lambda _: {})
     monkeypatch.setattr(Machines, "states", lambda _: dict.fromkeys(NODES, "running"))
     monkeypatch.setattr(pause, "step_clocks", lambda *_: told.append("clocks"))
-    monkeypatch.setattr(readiness, "wait_for_all", lambda _, since: told.append(f"reports since {since}"))
+    monkeypatch.setattr(snapshot, "wait_for_all", lambda _, since: told.append(f"reports since {since}"))
     return told
 
 
@@ -430,3 +431,38 @@ def test_destroy_removes_the_snapshots(
     assert len(images) == (0 if keep else 3)
     assert [item.name for item in snapshot_store.every(paths)] == (["one"] if keep else [])
     assert ("one" in removed, paths.secrets.exists(), paths.node_images.exists()) == (not keep, False, False)
+
+
+def test_reports_are_of_all_services(
+    make_lab: Callable[..., Lab], context: Callable[..., LabContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def ask(
+        _: object,
+        __: object,
+        nodes: list[object],
+        name: str,
+        arguments: Callable[..., dict[str, object]],
+        **___: object,
+    ) -> dict[str, Answer]:
+        asked.append({**arguments(nodes[0]), "program": name})
+        return {"controller": Answer("", "" if len(asked) == 1 else "nova-compute on compute2 has not reported")}
+
+    monkeypatch.setattr("labctl.lifecycle.snapshot.ask", ask)
+    lab = make_lab(networking="none")
+    snapshot.wait_for_conductor(context(lab))
+    with pytest.raises(LabError, match="since the restore: nova-compute on compute2 has not"):
+        snapshot.wait_for_all(context(lab), 7.5)
+    assert asked[0]["services"] == {}
+    assert asked[1] == {
+        "services": {
+            "controller": ["nova-conductor", "nova-scheduler"],
+            "compute1": ["nova-compute"],
+            "compute2": ["nova-compute"],
+        },
+        "since": 7.5,
+        "timeout": 120,
+        "network": False,
+        "program": "reports",
+    }

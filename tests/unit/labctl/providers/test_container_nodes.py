@@ -58,7 +58,7 @@ class FakeEngine:
 
 def note(paths: LabPaths, node: str, identity: str) -> None:
     """As Vagrant remembers a machine."""
-    directory = vagrant.machine_directory(paths, node, "docker")
+    directory = paths.dotfile / "machines" / node / "docker"
     directory.mkdir(parents=True)
     (directory / "id").write_text(identity, encoding="utf-8")
 

@@ -10,6 +10,8 @@ from labctl.providers import host_networks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 ROUTES = [
     {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"},
     {"dst": "10.0.0.0/24", "dev": "eth0", "prefsrc": "10.0.0.7"},
@@ -28,8 +30,14 @@ podman1	0038A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
 """
 
 
-def test_routes_and_addresses_of_the_host() -> None:
-    taken = host_networks.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
+def test_routes_and_addresses_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, found in (("route", ROUTES), ("addr", ADDRESSES)):
+        (tmp_path / kind).write_text(json.dumps(found), encoding="utf-8")
+    program = tmp_path / "ip"
+    program.write_text(f'#!/bin/sh\nexec /bin/cat "{tmp_path}/$3"\n', encoding="utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    taken = host_networks.of_host()
     assert [(str(item.network), item.device) for item in taken] == [
         *(("10.0.0.0/24", "eth0"), ("10.9.9.9/32", None)),
         *(("127.0.0.0/8", "lo"), ("172.20.0.0/16", "tun0")),
