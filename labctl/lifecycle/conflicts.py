@@ -17,8 +17,6 @@ from labctl.providers.containers import Container, OwnNetwork
 from labctl.providers.engine import Engine
 from labctl.providers.host_networks import Taken
 
-_SMALLEST_PREFIX = 8
-
 
 @dataclass(frozen=True)
 class Others:
@@ -84,8 +82,8 @@ def problems(lab: Lab, paths: LabPaths, others: Others) -> list[Problem]:
     foreign = own is not None and own.directory != str(paths.directory)
     of_name = [Taken(own.subnet, f"the container network {own.name}")] if own and own.subnet and foreign else []
     used = (*_of_labs(others.labs), *others.engine, *of_name, *others.host)
-    # Half of all addresses is a default route in disguise, as VPNs set it.
-    taken = [item for item in used if item.network.prefixlen >= _SMALLEST_PREFIX]
+    # A larger network is a default route in disguise: VPNs set one for each half of all addresses.
+    taken = [item for item in used if item.network.prefixlen >= 8]
     foreigners = [item for item in taken if not _is_own(item, lab, None if foreign else own, others.exists)]
     return [*_name_problem(lab, paths, others), *_network_problems(lab, foreigners, others.labs)]
 

@@ -12,7 +12,7 @@ from labctl.lab.model import Node
 from labctl.lab.overrides import Override
 from labctl.lifecycle import conflicts, diff, scale_down
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
 from labctl.remote.nodes import ask
 
 _OPTION_SECONDS = 60.0

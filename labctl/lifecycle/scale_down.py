@@ -7,8 +7,8 @@ from labctl.lab import records
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle.context import LabContext
+from labctl.lifecycle.diff import Plan
 from labctl.lifecycle.instances import Cloud
-from labctl.lifecycle.plan import Plan
 from labctl.providers.node_state import NodeState
 from labctl.remote import nodes
 from labctl.remote.access import SshHost

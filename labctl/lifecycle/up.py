@@ -11,7 +11,7 @@ from labctl.lab import secrets as lab_secrets
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle import scale_down
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
 from labctl.lifecycle.verify import service_list
 from labctl.providers import host_packages, node_images
 from labctl.providers.vagrant import watched
@@ -121,12 +121,10 @@ def _differences(failed: playbook.PlaybookFailed, progress: Progress) -> tuple[s
         for line in failure.differences or failure.message.splitlines()
     ] or failed.message.splitlines()
     progress.say("The nodes have drifted since the last full run, so site.yaml runs:")
-    for line in lines[:_SHOWN]:
-        progress.say(f"  {line}")
-    for line in lines[_SHOWN:]:
-        progress.write(f"  {line}")
-    if more := lines[_SHOWN:]:
-        progress.say(f"  and {len(more)} more, which are in the log")
+    for number, line in enumerate(lines):
+        (progress.say if number < _SHOWN else progress.write)(f"  {line}")
+    if len(lines) > _SHOWN:
+        progress.say(f"  and {len(lines) - _SHOWN} more, which are in the log")
     return tuple(lines)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -242,27 +242,22 @@ class ContainerNodes(VagrantNodes):
             self._installed.run("unpause", *held)
         return len(held)
 
-    @contextlib.contextmanager
-    def _held(self, step: Step) -> Iterator[dict[str, Container]]:
-        """The containers of the lab by name, paused meanwhile; those that were paused before stay so."""
-        nodes = self._described()
-        running = {item.id for item in nodes if item.state is NodeState.RUNNING}
-        start = time.monotonic()
-        try:
-            self._hold(self._described)
-            yield {item.name: item for item in nodes}
-        finally:
-            if self._release([item for item in self._described() if item.id in running]):
-                step.note(f"the nodes were paused for {time.monotonic() - start:.1f} s")
-
     def snapshot_images(self, name: str) -> dict[str, str]:
         names = [node.name for node in self._lab.nodes]
         return {node: snapshot_images.reference(self._lab, self._paths, name, node) for node in names}
 
     def snapshot_save(self, snapshot: Snapshot, step: Step) -> None:
-        with self._held(step) as nodes:
+        """The nodes are paused meanwhile; those that were paused before stay so."""
+        nodes = {item.name: item for item in self._described()}
+        running = {item.id for item in nodes.values() if item.state is NodeState.RUNNING}
+        start = time.monotonic()
+        try:
+            self._hold(self._described)
             wanted = {snapshot.images[node.name]: nodes[self._lab.container(node)].id for node in self._lab.nodes}
             self._installed.commit(wanted, "--change", f"LABEL {snapshot_images.label(self._paths)}")
+        finally:
+            if self._release([item for item in self._described() if item.id in running]):
+                step.note(f"the nodes were paused for {time.monotonic() - start:.1f} s")
 
     def snapshot_check(self, snapshot: Snapshot) -> None:
         kind = self._engine.kind

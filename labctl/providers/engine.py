@@ -1,6 +1,5 @@
 """The container engine that runs the nodes: Podman or Docker Engine, whichever works on this machine."""
 
-import contextlib
 import os
 import resource
 import shlex
@@ -21,7 +20,6 @@ T = TypeVar("T")
 Kind = Literal["podman", "docker"]
 Choice = Literal["auto", "podman", "docker"]
 
-KINDS: tuple[Kind, ...] = ("podman", "docker")
 # What a container of an image runs.
 START = ("--change", 'CMD ["/sbin/init"]')
 _CAP_SYS_RESOURCE = 24  # capability.h
@@ -43,14 +41,9 @@ class Engine:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
-        """Run the engine's command line and return its output. Raises LabError with the engine's own words."""
-        done = subprocess.run(
-            [*self.command, *arguments],
-            check=False,
-            capture_output=True,
-            stdin=stdin or subprocess.DEVNULL,
-            env={**os.environ, **self.environment},
-        )
+        """Run the engine's command line and return its output. Raises LabError with the engine's own message."""
+        command, env = [*self.command, *arguments], {**os.environ, **self.environment}
+        done = subprocess.run(command, check=False, capture_output=True, stdin=stdin or subprocess.DEVNULL, env=env)
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
             raise LabError(f"`{self.kind} {' '.join(arguments)}` failed: {said}")
@@ -92,7 +85,8 @@ class Engine:
 def find(choice: Choice, paths: LabPaths) -> Engine:
     """The first engine that works. Raises LabError with what is wrong with each. Nothing is written."""
     problems = []
-    for kind in KINDS if choice == "auto" else (choice,):
+    kinds: tuple[Kind, ...] = ("podman", "docker") if choice == "auto" else (choice,)
+    for kind in kinds:
         found = _podman(paths) if kind == "podman" else _docker(paths)
         if isinstance(found, Engine):
             return found
@@ -120,11 +114,7 @@ def install(engine: Engine, paths: LabPaths) -> Engine:
 
 def working(paths: LabPaths) -> list[Engine]:
     """Every engine that works."""
-    found = []
-    for kind in KINDS:
-        with contextlib.suppress(LabError):
-            found.append(find(kind, paths))
-    return found
+    return [found for found in (_podman(paths), _docker(paths)) if isinstance(found, Engine)]
 
 
 def as_root() -> list[str]:
@@ -158,20 +148,19 @@ def _podman(paths: LabPaths) -> Engine | str:
 
 def _docker(paths: LabPaths) -> Engine | str:
     """Docker Engine: the first `docker` in PATH that has a daemon and is not Podman in disguise."""
-    seen = "not installed"
+    found: Engine | str = "not installed"
     for folder in os.get_exec_path():
         program = Path(folder, "docker")
         if folder == str(paths.bin) or not os.access(program, os.X_OK):
             continue
         said = subprocess.run([str(program), "--version"], check=False, capture_output=True, text=True)
         if "podman" in (said.stdout + said.stderr).lower():
-            seen = f"{program} is Podman"
-            continue
-        found = _usable("docker", [str(program)], {}, paths, "{{.Server.Version}}")
+            found = f"{program} is Podman"
+        else:
+            found = _usable("docker", [str(program)], {}, paths, "{{.Server.Version}}")
         if isinstance(found, Engine):
-            return found
-        seen = found
-    return seen
+            break
+    return found
 
 
 def _usable(kind: Kind, command: list[str], environment: dict[str, str], paths: LabPaths, version: str) -> Engine | str:

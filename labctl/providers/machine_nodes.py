@@ -1,5 +1,6 @@
 """Nodes that are virtual machines, created by Vagrant with libvirt or VirtualBox."""
 
+import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -108,7 +109,7 @@ class MachineNodes(VagrantNodes):
         snapshot: Snapshot,
         progress: Progress,
         put_back: Callable[[Step], None],
-        conductor: Callable[[], None],  # noqa: ARG002 (see Provider)
+        conductor: Callable[[], None],  # noqa: ARG002
     ) -> float | None:
         with progress.step("Nodes") as step:
             machines = self._machines(step.detail)
@@ -133,8 +134,6 @@ class MachineNodes(VagrantNodes):
 
 def _answers(host: SshHost) -> bool:
     """Whether something listens on the node's ssh port."""
-    try:
-        with socket.create_connection((host.host, host.port), timeout=1.0):
-            return True
-    except OSError:
-        return False
+    with contextlib.suppress(OSError), socket.create_connection((host.host, host.port), timeout=1.0):
+        return True
+    return False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
-    from labctl.lifecycle.plan import Plan
+    from labctl.lifecycle.diff import Plan
 
 PASSWORDS = dict.fromkeys(service_files.secrets(), "old")
 DEMO = {"compute2": ("demo-compute2 (ACTIVE)",)}

@@ -15,7 +15,7 @@ from labctl.lab import secrets
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle import archive, transfer
 from labctl.lifecycle.archive import Manifest
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
 from labctl.providers import inotify_limit, node_images
 from labctl.providers.engine import Engine
 from labctl.ui.progress import Progress

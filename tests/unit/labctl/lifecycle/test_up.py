@@ -13,7 +13,7 @@ from labctl.errors import LabError
 from labctl.lab import records
 from labctl.lifecycle import up
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Change, Plan
+from labctl.lifecycle.diff import Change, Plan
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
