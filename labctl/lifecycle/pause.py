@@ -15,9 +15,8 @@ def preflight(context: LabContext) -> None:
     good = (NodeState.RUNNING, NodeState.PAUSED)
     wrong = [f"{name} is {state.replace('_', ' ')}" for name, state in _states(context).items() if state not in good]
     if wrong:
-        said = ", ".join(wrong)
-        directory = context.paths.directory
-        raise BadInput(f"The lab in {directory} does not run: {said}; nothing was changed", "Run `labctl up`.")
+        problem = f"The lab in {context.paths.directory} does not run: {', '.join(wrong)}"
+        raise BadInput(f"{problem}; nothing was changed", "Run `labctl up`.")
 
 
 def refuse_held(context: LabContext) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from labctl.errors import BadInput, LabError
@@ -77,8 +76,9 @@ def _check_options(context: LabContext) -> None:
     if not found or (records.read_software(paths) or {}).get("overrides") == overrides.facts(found):
         return
     states = context.provider.states()
-    jobs = {node.name: list(_jobs(found, node)) for node in lab.nodes if states[node.name].running}
-    asked = [node for node in lab.nodes if jobs.get(node.name)]
+    running = [node for node in lab.nodes if states[node.name].running]
+    jobs = {node.name: [job for override in found for job in _jobs(override, node)] for node in running}
+    asked = [node for node in running if jobs[node.name]]
     answers = ask(lab, paths, asked, "options", lambda node: {"jobs": jobs[node.name]}, timeout=_OPTION_SECONDS)
     wrong: dict[str, None] = {}
     for answer in answers.values():
@@ -89,10 +89,7 @@ def _check_options(context: LabContext) -> None:
         raise BadInput("\n".join([*wrong, "Nothing was changed"]), "Correct these lines, or remove them.")
 
 
-def _jobs(found: Iterable[Override], node: Node) -> Iterator[dict[str, Any]]:
-    for override in found:
-        for target in override.targets:
-            if target.node == node:
-                file = target.file
-                facts = {"path": file.path, "namespaces": list(file.namespaces), "aliases": file.aliases}
-                yield {"name": override.name, "text": override.text, **facts}
+def _jobs(override: Override, node: Node) -> list[dict[str, Any]]:
+    files = [target.file for target in override.targets if target.node == node]
+    facts = [{"path": file.path, "namespaces": list(file.namespaces), "aliases": file.aliases} for file in files]
+    return [{"name": override.name, "text": override.text, **file} for file in facts]

@@ -130,9 +130,7 @@ def _chosen(paths: LabPaths, source: Path, manifest: Manifest) -> Lab:
             Path(directory, "lab.yaml").write_bytes(text)
             return model.load(LabPaths(Path(directory)))
     if manifest.finished:
-        raise BadInput(
-            f"{paths.lab_yaml} differs from the archive; nothing was changed", "Choose a different directory."
-        )
+        raise BadInput(f"{paths.lab_yaml} differs from the archive; nothing was changed", "Use a different directory.")
     return model.load(paths)
 
 

@@ -29,9 +29,7 @@ class MachineNodes(VagrantNodes):
 
     def require_engine(self, purpose: str) -> NoReturn:
         provider = self._lab.provider
-        raise BadInput(
-            f"{purpose} needs nodes in containers, but this lab's provider is {provider}; nothing was changed"
-        )
+        raise BadInput(f"{purpose} needs nodes in containers, but the provider is {provider}; nothing was changed")
 
     def engines(self) -> list[Engine]:
         return []

@@ -87,7 +87,7 @@ def _alone(progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.tell("Waiting for another labctl, which is making images")
+            progress.tell("Waiting for another labctl that is making images")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

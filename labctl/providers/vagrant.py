@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from labctl.errors import LabError
 from labctl.files import write_if_changed
@@ -36,13 +36,11 @@ _LOCK_WAIT = 180.0  # seconds; as long as a start of all nodes takes on a slow m
 class Machines:
     """Vagrant for one lab.
 
-    environment is what child processes need in addition, such as PATH with the engine first. document is what
-    describe() returns, for which the Vagrantfile would otherwise call labctl.
+    document is what describe() returns, for which the Vagrantfile would otherwise call labctl. Child processes get the
+    environment in it, such as PATH with the engine first.
     """
 
-    def __init__(
-        self, lab: Lab, paths: LabPaths, environment: Mapping[str, str], report: Report, document: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, lab: Lab, paths: LabPaths, report: Report, document: Mapping[str, Any]) -> None:
         if shutil.which("vagrant") is None:
             raise LabError("Vagrant is missing", "`labctl setup` installs it on Debian and Ubuntu.")
         self._lab = lab
@@ -50,7 +48,7 @@ class Machines:
         self._report = report
         self._environment = {
             **os.environ,
-            **environment,
+            **document["environment"],
             **orphans.mark(paths),
             "VAGRANT_CWD": str(assets()),
             "VAGRANT_DOTFILE_PATH": str(paths.dotfile),
@@ -128,8 +126,8 @@ class Machines:
         return result
 
 
-class VagrantNodes(Provider):
-    """What the providers have in common, whose nodes Vagrant creates."""
+class VagrantNodes:
+    """What providers have in common whose nodes Vagrant creates. Subclasses implement Provider."""
 
     def __init__(self, lab: Lab, paths: LabPaths) -> None:
         self._lab = lab
@@ -145,8 +143,9 @@ class VagrantNodes(Provider):
         self._machines(report).up(names)
 
     def _machines(self, report: Report = lambda _: None) -> Machines:
-        document = describe(self._lab, self._paths, self, self.environment)
-        return Machines(self._lab, self._paths, self.environment, report, document)
+        provider = cast("Provider", self)
+        document = describe(self._lab, self._paths, provider, provider.environment)
+        return Machines(self._lab, self._paths, report, document)
 
     def _all(self, state: NodeState, problem: str = "") -> dict[str, NodeStatus]:
         return {node.name: NodeStatus(state, problem=problem) for node in self._lab.nodes}

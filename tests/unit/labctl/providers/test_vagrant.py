@@ -27,7 +27,7 @@ LOCKED = (
 def machines(make_lab: "Callable[..., Lab]", paths: "LabPaths", monkeypatch: pytest.MonkeyPatch) -> vagrant.Machines:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr("time.sleep", lambda _: None)
-    return vagrant.Machines(make_lab(), paths, {}, lambda _: None, {"nodes": []})
+    return vagrant.Machines(make_lab(), paths, lambda _: None, {"environment": {}, "nodes": []})
 
 
 def test_what_vagrant_says_of_a_node_is_shown(tmp_path: "Path") -> None:
