@@ -187,7 +187,7 @@ def _refused_removal(
         way = f"{first} rebuild it: `labctl destroy`, then `labctl up`."
     elif existing.unknown and not evict:
         reason = f"Nova cannot be asked what servers are on {names}: {existing.unknown}"
-        way = f"{first} remove any servers on them, too: `labctl up --evict`."
+        way = f"{first} delete whatever servers they have: `labctl up --evict`."
     elif existing.servers and not evict:
         there = "; ".join(f"on {node}: {', '.join(servers)}" for node, servers in existing.servers.items())
         reason = f"servers are there, {there}"
@@ -220,7 +220,7 @@ def _created(lab: Lab, existing: Existing) -> Iterator[Change]:
         state, compute = existing.nodes.get(node.name), node.group == "compute_nodes"
         if state is None:
             role = "installed, registered and mapped to its cell" if compute else "installed"
-            again = "; the one that there was is gone, with what was on it" if node.name in known else ""
+            again = "; the one before is gone, with everything on it" if node.name in known else ""
             local = compute and bool(known)
             yield Change("create", f"node {node.name}", f"{node.address}, {role}{again}", (node.name,), local=local)
         elif state not in (NodeState.RUNNING, NodeState.UNKNOWN):

@@ -22,13 +22,13 @@ def servers(lab: Lab, paths: LabPaths, nodes: Iterable[Node]) -> dict[str, tuple
 
 
 def settle(context: LabContext, plan: Plan, hosts: Mapping[str, SshHost]) -> None:
-    """Remove the nodes that the plan says, from the cloud and then for good; hosts are those that stay.
+    """Remove the nodes that leave, from the cloud and then from this machine; hosts are those that stay.
 
     It can be repeated after a failure at any point: leaving nodes stay in the records until they are removed. Raises
     PlaybookFailed with what prevents the removal from the cloud.
     """
     lab, paths = context.lab, context.paths
-    if plan.returning:  # take back what an interrupted removal has begun, as far as site.yaml does not
+    if plan.returning:  # undo what an interrupted removal has done, unless site.yaml does that
         changed = {"remove_computes": list(plan.returning)}
         context.play("playbooks/keep_computes.yaml", "Removal taken back", changed)
     going = lab.former_computes(plan.leaving)
@@ -43,7 +43,7 @@ def _remove(context: LabContext, going: tuple[Node, ...], hosts: Mapping[str, Ss
     names = [node.name for node in going]
     states = context.provider.present()
     known = nodes.hosts(lab.with_nodes(going), paths, names)
-    # The others are taken for dead.
+    # The playbook takes all others for dead.
     alive = {name: host for name, host in known.items() if states.get(name) in (NodeState.RUNNING, NodeState.UNKNOWN)}
     inventory.write(lab.with_nodes(going), paths, {**alive, **hosts})
     removal = {"remove_computes": names, "remove_evict": evict}

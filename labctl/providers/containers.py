@@ -81,8 +81,8 @@ def _inspect(engine: Engine, *filters: str) -> list[Container]:
 def _state(said: dict[str, Any]) -> NodeState:
     """The state of a container: LOST if it should have processes but has none, nor a conmon to report their end.
 
-    They were killed, or /run outlived a boot. Only Podman names its conmon, so only there the process ids are known to
-    be those of this machine.
+    They were killed, or /run outlived a boot. Only Podman reports its conmon, so only its process ids are known to be
+    those of this machine.
     """
     word = str(said["Status"]).lower()
     processes = [said.get(key, 0) for key in ("Pid", "ConmonPid")]

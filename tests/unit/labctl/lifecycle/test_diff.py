@@ -219,7 +219,7 @@ def test_a_lost_node_is_made_again(make_lab: Callable[..., Lab]) -> None:
     lines = list(planned(make_lab(), present).lines())
     assert lines[0] == "> node compute1: it is exited"
     assert lines[1].startswith("+ node compute2: ")
-    assert lines[1].endswith("the one that there was is gone, with what was on it")
+    assert lines[1].endswith("the one before is gone, with everything on it")
 
 
 def test_plan_of_a_new_lab_creates_everything(make_lab: Callable[..., Lab]) -> None:
