@@ -16,7 +16,7 @@ from labctl.errors import LabError
 from labctl.lab import lock, model, orphans
 from labctl.lab.paths import LabPaths, lab_directory
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
 from labctl.lifecycle.preflight import preflight
 from labctl.ui.progress import Progress
 

@@ -24,9 +24,9 @@ def demo(
     lab = load(context)
     instances.preflight(lab.lab, lab.paths)
     with working(lab, "demo", quiet_output=as_json) as context_:
-        result = {"servers": []} if delete else instances.demo(lab.paths, context_.progress)
+        result = {"servers": []} if delete else instances.demo(context_)
         if delete:
-            instances.delete(lab.paths, context_.progress)
+            instances.delete(context_)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     elif delete:

@@ -8,7 +8,7 @@ import typer
 
 from labctl.cli.common import Json, load
 from labctl.errors import LabError
-from labctl.providers.description import describe as describe_lab
+from labctl.providers.vagrant import describe as describe_lab
 
 verb = typer.Typer(rich_markup_mode=None)
 

@@ -22,5 +22,5 @@ def explain(
     instances.preflight(lab.lab, lab.paths)
     found = instances.Cloud(lab.lab, lab.paths).find(server)
     with working(lab, "explain", quiet_output=True) as context_:
-        result = instances.explain(found, lab.paths, context_.progress)
+        result = instances.explain(found, context_)
     typer.echo(json.dumps(result, indent=2) if as_json else result["text"])

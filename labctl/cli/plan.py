@@ -6,7 +6,7 @@ import typer
 
 from labctl.cli.common import Evict, Json, load
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
 from labctl.lifecycle.preflight import preflight
 
 verb = typer.Typer(rich_markup_mode=None)

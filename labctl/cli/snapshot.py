@@ -60,7 +60,7 @@ def restore(
     with working(lab, "snapshot restore", quiet_output=as_json) as context_:
         seconds = snapshot.restore(context_, name)
         if not no_verify:
-            verify.verify(paths, context_.progress)
+            verify.verify(context_)
     if as_json:
         typer.echo(json.dumps({"snapshot": name, "seconds": round(seconds, 1), "verified": not no_verify}, indent=2))
     else:

@@ -23,7 +23,7 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
     verified = False
     try:
         with working(lab, "verify", quiet_output=as_json) as working_lab:
-            lifecycle_verify.verify(lab.paths, working_lab.progress)
+            lifecycle_verify.verify(working_lab)
         verified = True
     finally:
         if as_json:

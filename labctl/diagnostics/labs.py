@@ -61,7 +61,7 @@ def everything() -> list[Known]:
             # Others than nodes come and go while images are made.
             if _CONTAINER.fullmatch(container.name):
                 traces[str(container.directory)].containers.append(container)
-        for network in containers.networks_of_all_labs(engine):
+        for network in containers.networks(engine, labs_only=True):
             traces[str(network.directory)].networks.append(network)
     machines = _machines()
     found = [_known(directory, seen, machines, asked=bool(engines)) for directory, seen in traces.items()]

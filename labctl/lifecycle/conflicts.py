@@ -1,4 +1,4 @@
-"""Is the lab's network free? Asked before anything is made, of the host's routes and of other labs."""
+"""Whether the lab's name and networks are free: of the host's routes, container engines and other labs."""
 
 import itertools
 import shlex
@@ -12,21 +12,18 @@ from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.registry import Entry
 from labctl.lab.schema import PRIVATE
-from labctl.lifecycle.context import LabContext
 from labctl.providers import containers, host_networks
 from labctl.providers.containers import Container, OwnNetwork
 from labctl.providers.engine import Engine
 from labctl.providers.host_networks import Taken
 
-_SMALLEST_PREFIX = 8
-
 
 @dataclass(frozen=True)
 class Others:
-    """What a lab may collide with on this machine.
+    """What a lab may conflict with on this machine.
 
-    labs has the other labs of this user, host and engine the networks of the machine and of the container engines, own
-    the engine's network with the lab's name, containers those with names of the lab or its label. exists says that the
+    host and engine have the networks of the machine and of the container engines, own the engine's network with the
+    lab's name, containers those with the lab's name or label, labs the other labs of this user. exists says that the
     lab's virtual machines exist, and with them a bridge for their network.
     """
 
@@ -38,24 +35,19 @@ class Others:
     exists: bool = False
 
 
-def find_others(context: LabContext) -> Others:
-    """What is on this machine now, as far as the lab's provider shares it."""
-    return find_others_in(context.lab, context.paths, context.provider.engines())
-
-
-def find_others_in(lab: Lab, paths: LabPaths, engines: Iterable[Engine]) -> Others:
+def find_others(lab: Lab, paths: LabPaths, engines: Sequence[Engine]) -> Others:
     """What is on this machine now: the host's networks, those of engines, their containers, and registered labs."""
-    working = list(engines)
-    known = [item for engine in working for item in engine.networks()]
+    known = [network for engine in engines for network in containers.networks(engine)]
+    prefix = lab.container_prefix
     return Others(
         host=host_networks.of_host(),
-        engine=list(host_networks.of_engine([(item.name, item.subnet) for item in known], lab.network_name)),
-        own=next((item for item in known if item.name == lab.network_name), None),
-        containers=[
-            container
-            for engine in working
-            for container in containers.find(engine, prefix=lab.container_prefix, paths=paths)
+        engine=[
+            Taken(item.subnet, f"the container network {item.name} ({item.subnet})")
+            for item in known
+            if item.subnet and item.name != lab.network_name
         ],
+        own=next((item for item in known if item.name == lab.network_name), None),
+        containers=[item for engine in engines for item in containers.find(engine, prefix=prefix, paths=paths)],
         labs=registry.others(paths),
         exists=(paths.dotfile / "machines").is_dir(),
     )
@@ -63,7 +55,7 @@ def find_others_in(lab: Lab, paths: LabPaths, engines: Iterable[Engine]) -> Othe
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a key of lab.yaml cannot be what it is, a value that is free or None, and another way out."""
+    """Why a key of lab.yaml cannot have its value, a value that is free or None, and an alternative remedy."""
 
     reason: str
     key: str
@@ -72,7 +64,7 @@ class Problem:
 
 
 def check(lab: Lab, paths: LabPaths, others: Others) -> None:
-    """Refuse a lab whose network or names others use. Raises BadInput with names and networks that are free."""
+    """Refuse a lab whose network or name is in use. Raises BadInput with a name and networks that are free."""
     found = problems(lab, paths, others)
     if not found:
         return
@@ -85,33 +77,32 @@ def check(lab: Lab, paths: LabPaths, others: Others) -> None:
 
 
 def problems(lab: Lab, paths: LabPaths, others: Others) -> list[Problem]:
-    """What a lab collides with; empty when its name and networks are free."""
+    """What a lab conflicts with; empty if its name and networks are free."""
     own = others.own
     foreign = own is not None and own.directory != str(paths.directory)
     of_name = [Taken(own.subnet, f"the container network {own.name}")] if own and own.subnet and foreign else []
-    used = (*of_labs(others.labs), *others.engine, *of_name, *others.host)
-    # Half of all addresses is a default route in disguise, as VPNs set it.
-    taken = [item for item in used if item.network.prefixlen >= _SMALLEST_PREFIX]
+    used = (*_of_labs(others.labs), *others.engine, *of_name, *others.host)
+    # A larger network is a default route in disguise: VPNs set one for each half of all addresses.
+    taken = [item for item in used if item.network.prefixlen >= 8]
     foreigners = [item for item in taken if not _is_own(item, lab, None if foreign else own, others.exists)]
-    name = _name_problem(lab, paths, own, others.containers, others.labs)
-    return [*([name] if name else []), *_network_problems(lab, foreigners, others.labs)]
+    return [*_name_problem(lab, paths, others), *_network_problems(lab, foreigners, others.labs)]
 
 
-def _name_problem(
-    lab: Lab, paths: LabPaths, own: OwnNetwork | None, containers: Iterable[Container], labs: Sequence[Entry]
-) -> Problem | None:
+def _name_problem(lab: Lab, paths: LabPaths, others: Others) -> Iterator[Problem]:
+    own, labs = others.own, others.labs
     wanted = {lab.container(node) for node in lab.nodes}
-    things = [(f"container {c.name}", c.directory) for c in containers if c.name in wanted]
+    things = [(f"container {item.name}", item.directory) for item in others.containers if item.name in wanted]
     things += [(f"network {own.name}", own.directory)] if own else []
     things += [(f"lab {entry.name}", entry.directory) for entry in labs if entry.name == lab.name]
     for thing, directory in things:
         if directory != str(paths.directory):
             by = f"the lab in {directory}" if directory else "something else"
             way = f"`labctl -C {shlex.quote(directory)} destroy`" if directory else "hand"
-            free = _other_name(lab.name, {entry.name for entry in labs})
             reason = f"The name {lab.name!r} is taken: the {thing} belongs to {by}"
-            return Problem(reason, "name", free, f"remove the other by {way}")
-    return None
+            yield Problem(
+                reason, "name", _other_name(lab.name, {entry.name for entry in labs}), f"remove the other by {way}"
+            )
+            return
 
 
 def _network_problems(lab: Lab, others: Sequence[Taken], labs: Iterable[Entry]) -> Iterator[Problem]:
@@ -127,11 +118,11 @@ def _network_problems(lab: Lab, others: Sequence[Taken], labs: Iterable[Entry]) 
         yield Problem(f"guest_network {lab.guest_network} overlaps {of}", "guest_network", guests)
 
 
-def of_labs(labs: Iterable[Entry]) -> Iterator[Taken]:
-    """The networks of other labs, also of those that are switched off: their nodes' and their instances'.
+def _of_labs(labs: Iterable[Entry]) -> Iterator[Taken]:
+    """The networks of other labs' nodes and instances, whether they run or not.
 
-    Two labs may have the same network for instances, which exists on the wire between one lab's nodes only. But an
-    address must not be a node in one lab and an instance in another.
+    Two labs may have the same network for instances, which exists between the nodes of one lab only. But an address
+    must not be a node in one lab and an instance in another.
     """
     for entry in labs:
         where = f"the lab {entry.name} in {entry.directory}"
@@ -141,13 +132,13 @@ def of_labs(labs: Iterable[Entry]) -> Iterator[Taken]:
 
 
 def _other_name(name: str, taken: Collection[str]) -> str:
-    """A name with a number that no lab has; the default one gets it without a hyphen."""
+    """A name with a number that no lab has; the default name gets it without a hyphen."""
     stem = name if name == "lab" else f"{name[:16]}-"
     return next(new for number in itertools.count(2) if (new := f"{stem}{number}") not in taken)
 
 
 def _is_own(taken: Taken, lab: Lab, own: OwnNetwork | None, exists: bool) -> bool:
-    """The lab's own bridge does not count, and neither does what its provider keeps for every lab on that network."""
+    """Whether it is the lab's own bridge, or one that its provider keeps for every lab on that network."""
     device, traits = taken.device or "", lab.traits
     if own is not None and device and device == own.interface:
         return True
@@ -157,10 +148,8 @@ def _is_own(taken: Taken, lab: Lab, own: OwnNetwork | None, exists: bool) -> boo
 
 
 def _free(prefix: int, places: Iterable[IPv4Network], others: Sequence[Taken]) -> Iterator[IPv4Network]:
-    """Networks of a size that nobody uses, in the order of the places where they may lie."""
+    """Networks of a size that nobody uses, in the order of the ranges where they may be."""
     for place in places:
-        if place.prefixlen > prefix:
-            continue
-        for candidate in place.subnets(new_prefix=prefix):
+        for candidate in place.subnets(new_prefix=prefix) if place.prefixlen <= prefix else ():
             if not any(taken.network.overlaps(candidate) for taken in others):
                 yield candidate

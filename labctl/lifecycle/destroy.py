@@ -1,17 +1,15 @@
-"""Switch a lab off, and remove it."""
+"""Shut a lab down, and remove it."""
 
 import shutil
-from pathlib import Path
 
 from labctl.lab import records, registry, snapshot_store
-from labctl.lab.paths import LabPaths
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.preflight import make_plan
 from labctl.providers.select import provider_of
 
 
 def halt(context: LabContext) -> None:
-    """Shut the nodes down; what is on them stays."""
+    """Shut the nodes down. Their contents stay."""
     context.provider.connect()
     with context.progress.step("Halt") as step:
         context.provider.halt(step)
@@ -21,9 +19,9 @@ def halt(context: LabContext) -> None:
 def destroy(context: LabContext, *, keep_snapshots: bool = False) -> list[str]:
     """Remove nodes, network, inventory, secrets and state, as far as they exist. Logs and images stay.
 
-    Snapshots of containers can stay; those of virtual machines go with them. Returns what was removed. Containers and
-    network are known by their labels, whatever lab.yaml says now; virtual machines only by what it says.
-    Raises LabError when what was made cannot be reached, and then forgets nothing.
+    Snapshots of containers can stay; those of virtual machines are removed with them. Returns what was removed.
+    Containers and network are found by their labels, whatever lab.yaml says now; virtual machines only by lab.yaml.
+    Raises LabError if the nodes cannot be reached, and then removes nothing.
     """
     paths, provider, progress = context.paths, context.provider, context.progress
     if (made_by := records.provider(paths)) is not None:
@@ -35,9 +33,11 @@ def destroy(context: LabContext, *, keep_snapshots: bool = False) -> list[str]:
         removed = provider.destroy(step.note)
     if not keep_snapshots:
         removed += snapshot_store.forget_all(paths)
-    removed += provider.remove_leftovers(progress, keep_snapshots=keep_snapshots)
+    removed += provider.remove_leftovers(progress)
     with progress.step("State") as step:
-        for path in (paths.hosts_ini, paths.clouds_yaml, *_state_to_remove(paths)):
+        keep = {paths.logs, paths.lock, paths.snapshots}  # the lock is held now; snapshots are dealt with already
+        state = set(paths.state.iterdir()) - keep if paths.state.is_dir() else ()
+        for path in (paths.hosts_ini, paths.clouds_yaml, *sorted(state)):
             if path.exists() or path.is_symlink():
                 step.detail(f"removing {path}")
                 if path.is_dir() and not path.is_symlink():
@@ -47,8 +47,3 @@ def destroy(context: LabContext, *, keep_snapshots: bool = False) -> list[str]:
                 removed.append(str(path))
     registry.forget(paths.directory)
     return removed
-
-
-def _state_to_remove(paths: LabPaths) -> list[Path]:
-    keep = {paths.logs, paths.lock, paths.snapshots}  # the lock is held right now; snapshots that go are gone already
-    return [path for path in paths.state.iterdir() if path not in keep] if paths.state.is_dir() else []

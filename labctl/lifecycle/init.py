@@ -1,4 +1,4 @@
-"""The beginning of a lab: a commented lab.yaml, with a name and a network that no other lab has."""
+"""Begin a lab: write a commented lab.yaml, with a name and a network that no other lab has."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from labctl.errors import BadInput
 from labctl.lab import model
-from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import LabFile
 from labctl.lifecycle import conflicts
@@ -17,9 +16,9 @@ _TEMPLATE = Path(__file__).parent / "lab.yaml"
 
 
 def init(paths: LabPaths, *, name: str | None = None) -> dict[str, str]:
-    """Write lab.yaml, and make the directory if need be. Returns the keys that are not at their defaults.
+    """Write lab.yaml, and create its directory if need be. Returns the keys that are not at their defaults.
 
-    Raises BadInput when the file is there, and when the name is not one or another lab has it.
+    Raises BadInput if the file exists, and if the name is invalid or a different lab has it.
     """
     if paths.lab_yaml.exists():
         raise BadInput(f"{paths.lab_yaml} already exists; nothing was changed", "Edit it, or move it away first.")
@@ -27,10 +26,10 @@ def init(paths: LabPaths, *, name: str | None = None) -> dict[str, str]:
     try:
         lab = model.resolve(LabFile.model_validate(chosen))
     except ValidationError as error:
-        raise BadInput(
-            f"{name!r} is no name for a lab", "Expected a lower-case letter, then up to 19 letters, digits or hyphens."
-        ) from error
-    for problem in _problems(lab, paths):
+        expected = "Expected a lower-case letter, then up to 19 letters, digits or hyphens."
+        raise BadInput(f"{name!r} is no name for a lab", expected) from error
+    others = conflicts.find_others(lab, paths, engine.working(paths))
+    for problem in conflicts.problems(lab, paths, others):
         if problem.free is None or (problem.key == "name" and name is not None):
             raise BadInput(f"{problem.reason}; nothing was changed", "Choose a different one.")
         chosen[problem.key] = str(problem.free)
@@ -45,13 +44,9 @@ def init(paths: LabPaths, *, name: str | None = None) -> dict[str, str]:
 
 
 def filled(template: str, values: dict[str, str]) -> str:
-    """The commented file with values in the place of their defaults."""
+    """The commented file with values in place of their defaults."""
     for key, value in values.items():
         template, count = re.subn(rf"^# {key}: .*$", f"{key}: {value}", template, count=1, flags=re.MULTILINE)
         if not count:
             raise ValueError(f"no line for {key} in the template")
     return template
-
-
-def _problems(lab: Lab, paths: LabPaths) -> list[conflicts.Problem]:
-    return conflicts.problems(lab, paths, conflicts.find_others_in(lab, paths, engine.working(paths)))

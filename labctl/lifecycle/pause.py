@@ -1,4 +1,4 @@
-"""The lab held still and let go on: everything in memory stays as it is, and no processor time is used."""
+"""Pause and resume a lab: memory stays as it is, and no processor time is used."""
 
 from labctl.errors import BadInput, LabError
 from labctl.lifecycle.context import LabContext
@@ -6,23 +6,21 @@ from labctl.lifecycle.verify import ssh_hosts
 from labctl.providers.node_state import NodeState
 from labctl.remote import ssh
 
-# A virtual machine's clock stood still meanwhile. chrony steps it after its own start only, then it slews.
+# A virtual machine's clock stands still meanwhile. chrony steps the clock only at its own start, later it slews.
 _CLOCK = "systemctl restart chrony && chronyc waitsync 30 1 0 1"
 
 
 def preflight(context: LabContext) -> None:
-    """Refuse a lab not all of whose nodes run or are paused. Raises BadInput with each that is not."""
-    wrong = {
-        name: state for name, state in _states(context).items() if state not in (NodeState.RUNNING, NodeState.PAUSED)
-    }
+    """Raise BadInput with each node that is neither running nor paused."""
+    good = (NodeState.RUNNING, NodeState.PAUSED)
+    wrong = [f"{name} is {state.replace('_', ' ')}" for name, state in _states(context).items() if state not in good]
     if wrong:
-        said = ", ".join(f"{name} is {state.replace('_', ' ')}" for name, state in wrong.items())
-        directory = context.paths.directory
-        raise BadInput(f"The lab in {directory} does not run: {said}; nothing was changed", "Run `labctl up`.")
+        problem = f"The lab in {context.paths.directory} does not run: {', '.join(wrong)}"
+        raise BadInput(f"{problem}; nothing was changed", "Run `labctl up`.")
 
 
 def refuse_held(context: LabContext) -> None:
-    """Raise LabError for a lab with a paused node, which would answer each question only by a time limit."""
+    """Raise LabError for a lab with a paused node, which would not answer before a timeout."""
     held = [name for name, state in _states(context).items() if state is NodeState.PAUSED]
     if held:
         raise LabError(f"The lab in {context.paths.directory} is paused: {', '.join(held)}", "Run `labctl resume`.")
@@ -36,14 +34,14 @@ def _states(context: LabContext) -> dict[str, NodeState]:
 
 
 def pause(context: LabContext) -> None:
-    """Hold all nodes at one moment. Nodes that are held already stay so."""
+    """Pause all nodes at the same moment. Nodes that are paused already stay paused."""
     context.provider.connect()
     with context.progress.step("Pause") as step:
         context.provider.pause(step)
 
 
 def resume(context: LabContext) -> bool:
-    """Let all nodes go on. Returns whether one had been held."""
+    """Resume all nodes. Returns whether one was paused."""
     context.provider.connect()
     with context.progress.step("Resume") as step:
         held = context.provider.resume(step)
@@ -52,7 +50,7 @@ def resume(context: LabContext) -> bool:
 
 
 def step_clocks(context: LabContext) -> None:
-    """Bring the clocks of virtual machines up to the present. Raises LabError when one cannot be."""
+    """Set the clocks of virtual machines. Raises LabError if one cannot be set."""
     if not context.provider.clocks_stop:
         return
     with context.progress.step("Clocks"):

@@ -1,31 +1,40 @@
-"""What has to be done to a lab, or is refused, before anything is touched."""
+"""The plan for a lab, and what is refused, before anything is changed."""
 
-from labctl.errors import LabError
+import contextlib
+import json
+from typing import Any
+
+from labctl.errors import BadInput, LabError
 from labctl.lab import image_files, overrides, records
 from labctl.lab import secrets as lab_secrets
-from labctl.lab.paths import LabPaths
-from labctl.lifecycle import conflicts, diff, option_check, scale_down
+from labctl.lab.model import Node
+from labctl.lab.overrides import Override
+from labctl.lifecycle import conflicts, diff, scale_down
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
+from labctl.remote.nodes import ask
+
+_OPTION_SECONDS = 60.0
 
 
 def preflight(context: LabContext, *, evict: bool = False, remove: bool = False) -> Plan:
-    """What has to be done, or is refused. Raises BadInput for what else cannot be.
+    """The plan, with refusals in it. Raises BadInput for what is wrong otherwise.
 
     Nothing is changed, not even in the lab's directory. Nodes may leave only with remove.
     """
-    image_files.check(context.lab.images, context.paths)
+    lab, paths = context.lab, context.paths
+    image_files.check(lab.images, paths)
     plan = make_plan(context, evict=evict, remove=remove)
-    option_check.check(context)
+    _check_options(context)
     if not plan.refusals:
-        conflicts.check(context.lab, context.paths, conflicts.find_others(context))
+        conflicts.check(lab, paths, conflicts.find_others(lab, paths, context.provider.engines()))
     return plan
 
 
 def make_plan(context: LabContext, *, evict: bool = False, remove: bool = True) -> Plan:
     """What `labctl up` would do. Nothing is changed.
 
-    Nova is asked for the servers on nodes that leave, unless remove says that none may.
+    Nova is asked for the servers on nodes that leave, unless remove says that no node may.
     """
     lab, paths = context.lab, context.paths
     nodes = context.provider.present()
@@ -38,11 +47,14 @@ def make_plan(context: LabContext, *, evict: bool = False, remove: bool = True) 
             servers = scale_down.servers(lab, paths, going)
         except LabError as error:
             unknown = error.message
+    passwords: dict[str, str] = {}
+    with contextlib.suppress(LabError):  # the next step reports a file that cannot be read
+        passwords = lab_secrets.read(paths.secrets)
     found = diff.Existing(
         nodes=nodes,
         made=records.read(paths),
         software=records.read_software(paths),
-        passwords=_passwords(paths),
+        passwords=passwords,
         engine=context.provider.engine_kind,
         servers=servers,
         cloud=cloud,
@@ -52,9 +64,32 @@ def make_plan(context: LabContext, *, evict: bool = False, remove: bool = True) 
     return diff.compare(lab, found, tuple(node.name for node in going), evict=evict, remove=remove)
 
 
-def _passwords(paths: LabPaths) -> dict[str, str]:
-    """The passwords in force; none when the file is not readable, which the next step reports."""
-    try:
-        return lab_secrets.read(paths.secrets)
-    except LabError:
-        return {}
+def _check_options(context: LabContext) -> None:
+    """Ask the services on running nodes whether they know the options in overrides.
+
+    Raises BadInput with the line of each option that a service does not know, or whose value it cannot read. Only
+    changes since the last complete run are checked. On nodes that do not run, the role refuses a bad option before it
+    writes the file.
+    """
+    lab, paths = context.lab, context.paths
+    found = overrides.read(lab, paths)
+    if not found or (records.read_software(paths) or {}).get("overrides") == overrides.facts(found):
+        return
+    states = context.provider.states()
+    running = [node for node in lab.nodes if states[node.name].running]
+    jobs = {node.name: [job for override in found for job in _jobs(override, node)] for node in running}
+    asked = [node for node in running if jobs[node.name]]
+    answers = ask(lab, paths, asked, "options", lambda node: {"jobs": jobs[node.name]}, timeout=_OPTION_SECONDS)
+    wrong: dict[str, None] = {}
+    for answer in answers.values():
+        for item in json.loads(answer.output) if answer.ok else ():
+            place = f"{paths.overrides / item['name']}, line {item['line']}, {item['key']}"
+            wrong[f"{place}: found {item['found']}, expected {item['expected']}"] = None
+    if wrong:
+        raise BadInput("\n".join([*wrong, "Nothing was changed"]), "Correct these lines, or remove them.")
+
+
+def _jobs(override: Override, node: Node) -> list[dict[str, Any]]:
+    files = [target.file for target in override.targets if target.node == node]
+    facts = [{"path": file.path, "namespaces": list(file.namespaces), "aliases": file.aliases} for file in files]
+    return [{"name": override.name, "text": override.text, **file} for file in facts]

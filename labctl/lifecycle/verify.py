@@ -1,32 +1,29 @@
-"""Verify a lab, and ask its controller what Nova itself lists."""
+"""Verify a lab, and list Nova's services on its controller."""
 
 import json
-import subprocess
 from typing import Any
 
-from labctl.ansible import playbook
+from labctl.ansible.playbook import PlaybookResult
 from labctl.errors import LabError
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle.context import LabContext
-from labctl.remote import access
+from labctl.remote import access, ssh
 from labctl.remote.access import SshHost
-from labctl.ui.progress import Progress
 
-SERVICE_LIST = "source admin-openrc && openstack compute service list"
+_SERVICE_LIST = "source admin-openrc && openstack compute service list"
 
 
-def verify(paths: LabPaths, progress: Progress) -> playbook.PlaybookResult:
+def verify(context: LabContext) -> PlaybookResult:
     """Check the running lab. Raises PlaybookFailed with the check that failed."""
+    paths = context.paths
     if not paths.hosts_ini.is_file():
         raise LabError(f"There is no lab in {paths.directory} yet: {paths.hosts_ini} is missing", "Run `labctl up`.")
     paths.checks.unlink(missing_ok=True)
-    return playbook.run(
-        "playbooks/verify.yaml", paths=paths, inventory=paths.hosts_ini, progress=progress, title="Verification"
-    )
+    return context.play("playbooks/verify.yaml", "Verification")
 
 
 def checks(paths: LabPaths) -> list[dict[str, Any]]:
-    """What the last verification compared, as playbooks/verify.yaml left it; empty when it did not get so far."""
+    """What the last verification compared, as playbooks/verify.yaml wrote it; empty if it did not get that far."""
     try:
         data = json.loads(paths.checks.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -35,9 +32,9 @@ def checks(paths: LabPaths) -> list[dict[str, Any]]:
 
 
 def ssh_hosts(context: LabContext, *wanted: str) -> dict[str, SshHost]:
-    """How to reach the nodes: as noted when they came up, else as the provider says, which may take seconds.
+    """How to reach the nodes: as recorded when they came up, else as the provider says, which may take seconds.
 
-    wanted has the names of those that are needed, by default all.
+    wanted has the names of the nodes that are needed, by default all.
     """
     noted = access.known(context.paths)
     if all(name in noted for name in wanted or [node.name for node in context.lab.nodes]):
@@ -46,17 +43,11 @@ def ssh_hosts(context: LabContext, *wanted: str) -> dict[str, SshHost]:
 
 
 def service_list(context: LabContext, *, options: str = "") -> str:
-    """What `openstack compute service list` says on the controller. Raises LabError when it says nothing."""
+    """The output of `openstack compute service list` on the controller. Raises LabError if it fails."""
     controller = context.lab.controller.name
     host = ssh_hosts(context, controller)[controller]
-    command = host.command("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", f"bash -c '{SERVICE_LIST} {options}'")
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"`{SERVICE_LIST}` does not end on the controller", "`labctl verify` says more.") from error
-    if done.returncode != 0:
-        problem = done.stderr.strip() or f"status {done.returncode}"
-        raise LabError(f"`{SERVICE_LIST}` fails on the controller: {problem}", "`labctl verify` says more.")
-    return done.stdout.rstrip("\n")
+    answer = ssh.run({controller: host}, f"{_SERVICE_LIST} {options}", command=("bash",), timeout=120)[controller]
+    if not answer.ok:
+        problem = f"`{_SERVICE_LIST}` failed on the controller: {answer.problem}"
+        raise LabError(problem, "`labctl verify` says more.")
+    return answer.output.rstrip("\n")

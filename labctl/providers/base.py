@@ -1,10 +1,9 @@
-"""Where the nodes of a lab run: what every provider can do, and the states that a node is in."""
+"""What every provider can do: the interface between the verbs and where the nodes of a lab run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from labctl.errors import BadInput
 from labctl.lab.model import Node
 from labctl.lab.snapshot_store import Snapshot
 from labctl.providers.engine import Engine
@@ -17,7 +16,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class HostRequirement:
-    """A program that must be on this machine, and the Debian package that brings it. there is whether it is."""
+    """A program that this machine needs, the Debian package that has it, and whether it is there."""
 
     program: str
     package: str
@@ -27,45 +26,53 @@ class HostRequirement:
 class Provider(Protocol):
     """Where the nodes of one lab run. Verbs never ask which provider it is.
 
-    Whatever changes something raises LabError with the provider's own words when it fails.
+    A method that changes something raises LabError with the provider's own message if it fails.
     """
 
     @property
     def engine_kind(self) -> str | None:
-        """What records say of the engine: podman or docker; None for virtual machines, and when no engine works."""
+        """The engine's name in records, podman or docker; None for virtual machines, and if no engine works."""
 
     @property
     def keeps_snapshots(self) -> bool:
         """Whether snapshots can outlive the nodes."""
 
+    @property
+    def clocks_stop(self) -> bool:
+        """Whether the clocks of paused nodes stand still."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Environment variables for programs that use the nodes' engine."""
+
     def require_engine(self, purpose: str) -> Engine:
-        """The container engine, for what needs one. Raises BadInput for virtual machines, LabError when none works."""
+        """The container engine. Raises BadInput for virtual machines, LabError if no engine works."""
 
     def engines(self) -> list[Engine]:
-        """The container engines whose names and networks the lab shares with others; none when none works."""
+        """The container engines whose names and networks the lab shares with others; empty if none works."""
 
     def requirements(self) -> list[HostRequirement]:
         """What this machine must have."""
 
     def check_room(self, nodes: int) -> None:
-        """Raise BadInput when this machine has no room for so many more nodes."""
+        """Raise BadInput if this machine has no room for so many more nodes."""
 
     def connect(self) -> None:
-        """Reach whatever makes the nodes, before anything is changed. Raises LabError when it cannot be reached."""
+        """Reach the engine before anything is changed. Raises LabError if it cannot be reached."""
 
     def states(self) -> dict[str, NodeStatus]:
-        """The state of each node that the lab describes. Quick; problems are part of the answer, never an exception."""
+        """The state of each node in lab.yaml. Quick; problems are part of the answer, never an exception."""
 
     def present(self) -> dict[str, NodeState]:
-        """Each node of this lab that exists, described or not. UNKNOWN where asking takes seconds."""
+        """Each node of this lab that exists, in lab.yaml or not. UNKNOWN if asking would take seconds."""
 
     def make_keys(self) -> None:
-        """The keys that the nodes are reached with, unless the provider makes its own."""
+        """Create the ssh keys of the nodes, unless the provider creates its own."""
 
     def prepare(self, progress: Progress, *, by_vagrant: bool) -> tuple[str, ...]:
-        """Make what the nodes need: network, images. Returns the names of the nodes that do not run yet.
+        """Create what the nodes need: network, images. Returns the names of the nodes that do not run yet.
 
-        by_vagrant says that a Vagrant is running, which calls this and has read its notes already.
+        by_vagrant says that a running Vagrant is the caller, which has read its own records already.
         """
 
     def up(self, names: Sequence[str], report: Report) -> None:
@@ -75,42 +82,38 @@ class Provider(Protocol):
         """How to reach each node that is up."""
 
     def halt(self, step: Step) -> None:
-        """Shut all nodes down; what is on them stays."""
+        """Shut all nodes down. Their contents stay."""
 
     def remove(self, node: Node, report: Report) -> None:
-        """Remove one node; one that is gone already is no error."""
+        """Remove one node. It is no error if it is gone already."""
 
     def destroy(self, report: Report) -> list[str]:
-        """Remove every node of the lab, described or not. Returns the names of the containers."""
+        """Remove every node of the lab, in lab.yaml or not. Returns the names of the containers."""
 
-    def remove_leftovers(self, progress: Progress, *, keep_snapshots: bool) -> list[str]:
+    def remove_leftovers(self, progress: Progress) -> list[str]:
         """Remove network and images of this lab after its nodes. Returns the names of the networks."""
 
     def pause(self, step: Step) -> None:
-        """Hold all nodes at one moment. Nodes that are held already stay so."""
+        """Pause all nodes at the same moment. Nodes that are paused already stay paused."""
 
     def resume(self, step: Step) -> bool:
-        """Let all nodes go on. Returns whether one had been held."""
-
-    @property
-    def clocks_stop(self) -> bool:
-        """Whether the clocks of held nodes stand still."""
+        """Resume all nodes. Returns whether one was paused."""
 
     def snapshot_images(self, name: str) -> dict[str, str]:
         """The image that each node would have in a snapshot; none for virtual machines."""
 
     def snapshot_save(self, snapshot: Snapshot, step: Step) -> None:
-        """Keep the state of all nodes."""
+        """Save the state of all nodes."""
 
     def snapshot_check(self, snapshot: Snapshot) -> None:
-        """Raise BadInput when a snapshot cannot be restored here."""
+        """Raise BadInput if a snapshot cannot be restored here."""
 
     def snapshot_restore(
         self, snapshot: Snapshot, progress: Progress, put_back: Callable[[Step], None], conductor: Callable[[], None]
     ) -> float | None:
         """Replace the nodes by those of a snapshot.
 
-        put_back gives the lab its files and is called between the removal and the making; conductor waits until Nova's
+        put_back restores the lab's files and is called between removal and creation; conductor waits until Nova's
         conductor answers. Returns when the nodes began to start (epoch, seconds); None stands for now.
         """
 
@@ -118,16 +121,7 @@ class Provider(Protocol):
         """Remove a snapshot; forget removes its files."""
 
     def start_from(self, images: Mapping[str, str], progress: Progress, conductor: Callable[[], None]) -> float:
-        """Make the nodes from images of finished ones. Returns when they began to start (epoch, seconds)."""
+        """Create the nodes from images of finished ones. Returns when they began to start (epoch, seconds)."""
 
     def describe(self, node: Node) -> dict[str, Any]:
         """What the Vagrantfile needs to know of a node beyond the model: ssh, image, create_args."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What programs that reach the nodes' engine need in their environment."""
-
-
-def not_in_containers(purpose: str, provider: str) -> BadInput:
-    """The refusal of what only containers can do."""
-    return BadInput(f"{purpose} needs nodes in containers, and this lab's provider is {provider}; nothing was changed")

@@ -1,34 +1,30 @@
-"""The containers and the network that belong to a lab, as the engine knows them by their labels."""
+"""The containers and networks of labs, which the engine knows by their labels."""
 
+import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from labctl.errors import LabError
+from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
+from labctl.providers.engine import Engine
 from labctl.providers.node_state import NodeState, node_state
 
-DIRECTORY_LABEL = "novalab.directory"
-_ANY_LAB = f"label={DIRECTORY_LABEL}"
-
-
-class Engine(Protocol):
-    """What is needed here of labctl.providers.engine.Engine."""
-
-    def run(self, *arguments: str) -> str:
-        """Run the engine's command line and return its output."""
+_DIRECTORY = "novalab.directory"
+_ANY_LAB = f"label={_DIRECTORY}"
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container; directory is that of the lab which made it, None when no lab did.
+    """A container. directory is that of its lab, None if it belongs to no lab.
 
-    created is the moment in ISO 8601, as the engine writes it.
-    since is when it was started or, when it does not run, when it ended; None when the engine does not know.
+    created is the time of creation in ISO 8601, as the engine writes it. since is when it was started or, if it does
+    not run, when it ended; None if the engine does not know.
     """
 
     id: str
@@ -41,7 +37,7 @@ class Container:
 
 @dataclass(frozen=True)
 class OwnNetwork:
-    """An engine's network of a name; interface is the bridge on the host, directory as in Container."""
+    """A network of the engine. interface is the bridge on the host; directory is as in Container."""
 
     name: str
     subnet: IPv4Network | None
@@ -49,48 +45,44 @@ class OwnNetwork:
     directory: str | None
 
 
-def marks(paths: LabPaths) -> dict[str, str]:
-    """The labels of what belongs to this lab."""
-    return {DIRECTORY_LABEL: str(paths.directory)}
-
-
 def labels(paths: LabPaths) -> list[str]:
     """Arguments that mark a container or network as one of this lab."""
-    return [part for name, value in marks(paths).items() for part in ("--label", f"{name}={value}")]
+    return ["--label", f"{_DIRECTORY}={paths.directory}"]
 
 
 def find(engine: Engine, *, prefix: str, paths: LabPaths) -> list[Container]:
     """Every container of the lab in this directory, and every other one whose name starts with prefix and a hyphen."""
-    ids: set[str] = set()
-    for wanted in (f"name=^/?{prefix}-", f"label={DIRECTORY_LABEL}={paths.directory}"):
-        ids.update(engine.run("ps", "--all", "--quiet", "--no-trunc", "--filter", wanted).split())
-    return _inspect(engine, ids)
+    return _inspect(engine, f"name=^/?{prefix}-", f"label={_DIRECTORY}={paths.directory}")
 
 
 def of_all_labs(engine: Engine) -> list[Container]:
-    """Every container that a lab has made, whatever its directory."""
-    return _inspect(engine, engine.run(*("ps", "--all", "--quiet", "--no-trunc", "--filter", _ANY_LAB)).split())
+    """Every container of any lab, whatever its directory."""
+    return _inspect(engine, _ANY_LAB)
 
 
-def _inspect(engine: Engine, ids: Collection[str]) -> list[Container]:
-    if not ids:
-        return []
+def _inspect(engine: Engine, *filters: str) -> list[Container]:
+    """The containers that match one of the filters, by name."""
+    ids = {
+        identity
+        for wanted in filters
+        for identity in engine.run("ps", "--all", "--quiet", "--no-trunc", "--filter", wanted).split()
+    }
     found = []
-    for item in json.loads(engine.run("container", "inspect", *sorted(ids))):
+    for item in json.loads(engine.run("container", "inspect", *sorted(ids))) if ids else ():
         marks = item.get("Config", {}).get("Labels") or {}
-        name, state = item["Name"].removeprefix("/"), _state(item["State"])
+        state = _state(item["State"])
         awake = state in (NodeState.RUNNING, NodeState.PAUSED)
         since = None if state is NodeState.LOST else _moment(item["State"].get("StartedAt" if awake else "FinishedAt"))
-        created = item.get("Created", "")
-        found.append(Container(item["Id"], name, state, marks.get(DIRECTORY_LABEL), created, since))
+        name, created = item["Name"].removeprefix("/"), item.get("Created", "")
+        found.append(Container(item["Id"], name, state, marks.get(_DIRECTORY), created, since))
     return sorted(found, key=lambda container: container.name)
 
 
 def _state(said: dict[str, Any]) -> NodeState:
-    """The state of a container, LOST when it should have processes and has none, nor a conmon to say that they ended.
+    """The state of a container: LOST if it should have processes but has none, nor a conmon to report their end.
 
-    They were killed, or /run outlived a boot. Only Podman names its conmon, so only there the process ids are known to
-    be those of this machine.
+    They were killed, or /run outlived a boot. Only Podman reports its conmon, so only its process ids are known to be
+    those of this machine.
     """
     word = str(said["Status"]).lower()
     processes = [said.get(key, 0) for key in ("Pid", "ConmonPid")]
@@ -100,7 +92,7 @@ def _state(said: dict[str, Any]) -> NodeState:
 
 
 def _moment(text: object) -> datetime | None:
-    """What the engines write as a time, in nanoseconds; the year 1 means never."""
+    """A time as the engines write it, in nanoseconds; the year 1 means never."""
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
@@ -108,23 +100,9 @@ def _moment(text: object) -> datetime | None:
     return moment if moment.year > 1 else None
 
 
-def network(engine: Engine, name: str) -> OwnNetwork | None:
-    """The engine's network of a name, None when there is none."""
-    return next((network for network in networks(engine) if network.name == name), None)
-
-
-def networks(engine: Engine) -> list[OwnNetwork]:
-    """Every network of the engine."""
-    return _networks(engine)
-
-
-def networks_of_all_labs(engine: Engine) -> list[OwnNetwork]:
-    """Every network that a lab has made, whatever its directory."""
-    return _networks(engine, "--filter", _ANY_LAB)
-
-
-def _networks(engine: Engine, *options: str) -> list[OwnNetwork]:
-    """All in two calls; once more when somebody else's network goes away between the list and the look."""
+def networks(engine: Engine, *, labs_only: bool = False) -> list[OwnNetwork]:
+    """Every network of the engine, or those of labs. Tried again if a network disappears between list and inspect."""
+    options = ("--filter", _ANY_LAB) if labs_only else ()
     for last in (False, False, True):
         names = engine.run("network", "ls", *options, "--format", "{{.Name}}").split()
         try:
@@ -143,4 +121,25 @@ def _network(item: dict[str, Any]) -> OwnNetwork:
     ranges = item.get("subnets") or (item.get("IPAM") or {}).get("Config") or []
     subnets = [str(entry.get("subnet") or entry.get("Subnet")) for entry in ranges]
     subnet = next((IPv4Network(text) for text in subnets if ":" not in text and "/" in text), None)
-    return OwnNetwork(name, subnet, interface, marks.get(DIRECTORY_LABEL))
+    return OwnNetwork(name, subnet, interface, marks.get(_DIRECTORY))
+
+
+def ensure_network(engine: Engine, lab: Lab, paths: LabPaths) -> None:
+    """Create the lab's network unless it exists. One with a different range, which no node uses, is replaced."""
+    present = next((network for network in networks(engine) if network.name == lab.network_name), None)
+    if present is not None and present.subnet == lab.network:
+        return
+    if present is not None:
+        engine.run("network", "rm", lab.network_name)
+    engine.run("network", "create", "--subnet", str(lab.network), *labels(paths), lab.network_name)
+
+
+def remove(engine: Engine, containers: Iterable[Container]) -> None:
+    """Remove containers without waiting for them to shut down."""
+    found = list(containers)
+    if awake := [item.id for item in found if item.state in (NodeState.RUNNING, NodeState.PAUSED)]:
+        # It fails if one has ended meanwhile, and Docker Engine refuses paused ones; then `rm --force` takes longer.
+        with contextlib.suppress(LabError):
+            engine.run("kill", *awake)
+    if found:
+        engine.run("rm", "--force", "--volumes", *(item.id for item in found))

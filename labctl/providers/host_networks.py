@@ -1,53 +1,50 @@
-"""The networks that this machine already uses: its routes, its addresses, and those of the container engine."""
+"""The networks that this machine already uses: its routes and its addresses."""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
-
-_PROC_ROUTE = Path("/proc/net/route")
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A network that is in use. device is the host's interface, if one is known; by says who uses it."""
+    """A network that is in use. by says who uses it; device is the host's interface, if it is known."""
 
     network: IPv4Network
     by: str
     device: str | None = None
 
 
-def of_host(run: Callable[[list[str]], str] | None = None) -> list[Taken]:
-    """The networks that the host's routes and addresses use; none where the host cannot be asked (not Linux)."""
-    if run is None:
-        if shutil.which("ip") is None:
-            return _from_proc()
-        run = _run
+def of_host() -> list[Taken]:
+    """The networks that the host's routes and addresses use; none if it is not Linux."""
+    if shutil.which("ip") is None:
+        return _from_proc()
     taken = []
-    for route in json.loads(run(["ip", "-j", "-4", "route", "show"]) or "[]"):
+    for route in _ip("route"):
         if route.get("dst") not in (None, "default"):
             device = route.get("dev")
             by = f"the host's route to {route['dst']}" + (f" by {device}" if device else "")
             taken.append(Taken(IPv4Network(route["dst"], strict=False), by, device))
-    for link in json.loads(run(["ip", "-j", "-4", "addr", "show"]) or "[]"):
+    for link in _ip("addr"):
         for entry in link.get("addr_info", []):
             address = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
             taken.append(Taken(address.network, f"the host's address {address} on {link['ifname']}", link["ifname"]))
     return taken
 
 
-def _run(command: list[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+def _ip(kind: str) -> list[dict[str, Any]]:
+    command = ["ip", "-j", "-4", kind, "show"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+    return list(json.loads(said or "[]"))
 
 
-def _from_proc(path: Path = _PROC_ROUTE) -> list[Taken]:
+def _from_proc(path: Path = Path("/proc/net/route")) -> list[Taken]:
     """The kernel's routing table without iproute2; addresses in it are hexadecimal, lowest byte first."""
     taken = []
-    lines = path.read_text(encoding="ascii").splitlines()[1:] if path.exists() else []
-    for line in lines:
+    for line in path.read_text(encoding="ascii").splitlines()[1:] if path.exists() else []:
         device, destination, _, _, _, _, _, mask = line.split()[:8]
         network = IPv4Network((_address(destination), int(mask, 16).bit_count()))
         if network.prefixlen:
@@ -57,14 +54,3 @@ def _from_proc(path: Path = _PROC_ROUTE) -> list[Taken]:
 
 def _address(text: str) -> int:
     return int.from_bytes(int(text, 16).to_bytes(4, "little"), "big")
-
-
-def of_engine(networks: Iterable[tuple[str, object]], own_name: str) -> Iterator[Taken]:
-    """The networks of the container engine, as (name, subnet), without the lab's own one."""
-    for name, subnet in networks:
-        try:
-            network = IPv4Network(str(subnet))
-        except (AddressValueError, ValueError):
-            continue  # without a subnet, or IPv6
-        if name != own_name:
-            yield Taken(network, f"the container network {name} ({network})")

@@ -1,13 +1,12 @@
-"""The images that nodes start from: a bare node, and on it one with the packages of each kind of node.
+"""The images that nodes start from: a bare node, and based on it one with the packages of each kind of node.
 
-An image is named after what went into it, so that a change there makes a new one and everything else uses it again.
+The name of an image has a digest of what it is made of, so it is made again only if something of that changes.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -26,12 +25,11 @@ from labctl.ui.progress import Progress, Step
 
 REPOSITORY = "localhost/novalab"
 Kind = Literal["node", "controller", "compute"]
+Groups = Collection[Group]
 _KINDS: dict[Group, Kind] = {"controller_nodes": "controller", "compute_nodes": "compute"}
 # Documentation and translations are a tenth of the time and a third of the files.
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _INCLUDED = ("/usr/share/doc/*/copyright",)
-# What a container of an image runs.
-_START = ("--change", 'CMD ["/sbin/init"]')
 _KVM = Path("/dev/kvm")
 _CONNECTIONS = {"podman": "containers.podman.podman", "docker": "community.docker.docker"}
 
@@ -46,61 +44,43 @@ def bare_reference(release: Release) -> str:
     return f"{REPOSITORY}-node:{release.suite}-{_key(release)}"
 
 
-def ensure(
-    lab: Lab,
-    engine_: Engine,
-    paths: LabPaths,
-    progress: Progress,
-    *,
-    groups: Collection[Group],
-    network: str | None = None,
-) -> None:
-    """Make the lab's images if one of these groups' is missing. Raises LabError; nothing half-made is kept.
+def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
+    """Make the image of a kind of node unless it exists, and return its name."""
+    groups = [group for group, name in _KINDS.items() if name == kind]
+    ensure(lab, engine_, paths, progress, groups=groups or None)
+    return reference(lab, groups[0]) if groups else bare_reference(lab.release)
 
-    network is the engine's network through which the packages come, by default the engine's own.
+
+def ensure(
+    lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, *, groups: Groups | None, network: str | None = None
+) -> None:
+    """Make the lab's images if that of one of these groups is missing; if groups is None, the bare node's.
+
+    network is the engine's network through which packages are downloaded, by default the engine's own. Raises LabError;
+    no incomplete image is kept.
     """
-    if _complete(lab, engine_, groups):
+    bare = bare_reference(lab.release)
+    wanted = [bare] if groups is None else [reference(lab, group) for group in groups]
+
+    def complete() -> bool:
+        return all(engine_.has_image(image) for image in wanted)
+
+    if complete():
         return
     with _alone(progress):
-        if _complete(lab, engine_, groups):  # by the one that was waited for
+        if complete():  # by the process that was waited for
             return
-        bare = bare_reference(lab.release)
-        _ensure_bare(lab.release, engine_, bare, progress)
-        _with_packages(lab, engine_, paths, progress, bare, network)
-
-
-def _complete(lab: Lab, engine_: Engine, groups: Collection[Group]) -> bool:
-    return all(engine_.has_image(reference(lab, group)) for group in groups)
-
-
-def ensure_kind(lab: Lab, kind: Kind, engine_: Engine, paths: LabPaths, progress: Progress) -> str:
-    """Make the image of a kind of node unless it is there, and return its name."""
-    if kind == "node":
-        return ensure_bare(lab.release, engine_, progress)
-    (group,) = (group for group, name in _KINDS.items() if name == kind)
-    ensure(lab, engine_, paths, progress, groups=[group])
-    return reference(lab, group)
-
-
-def ensure_bare(release: Release, engine_: Engine, progress: Progress) -> str:
-    """Make the bare node's image unless it is there, and return its name."""
-    bare = bare_reference(release)
-    if not engine_.has_image(bare):
-        with _alone(progress):
-            _ensure_bare(release, engine_, bare, progress)
-    return bare
-
-
-def _ensure_bare(release: Release, engine_: Engine, tag: str, progress: Progress) -> None:
-    if not engine_.has_image(tag):
-        with progress.step(f"Node image, Debian {release.suite}") as step:
-            _bare(release, engine_, tag, step)
-            step.note(tag)
+        if not engine_.has_image(bare):
+            with progress.step(f"Node image, Debian {lab.release.suite}") as step:
+                _bare(lab.release, engine_, bare, step)
+                step.note(bare)
+        if groups is not None:
+            _with_packages(lab, engine_, paths, progress, bare, network)
 
 
 @contextlib.contextmanager
 def _alone(progress: Progress) -> Iterator[None]:
-    """One labctl at a time makes images; the others find them made."""
+    """One labctl at a time makes images; the others wait and use them."""
     lock = cache_directory() / "images.lock"
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with lock.open("a", encoding="utf-8") as stream:
@@ -134,18 +114,14 @@ def _key(release: Release, roles: list[str] | None = None) -> str:
 
 
 def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
-    if shutil.which("mmdebstrap") is None:
-        _bare_from_registry(release, engine_, tag)
-        return
     root = assets() / "images"
+    if shutil.which("mmdebstrap") is None:  # then Debian's own image is the base
+        recipe = ("--build-arg", f"SUITE={release.suite}", "--file", str(root / "Containerfile"))
+        engine_.run("build", *recipe, "--tag", tag, str(root))
+        return
     packages = ",".join((root / "packages").read_text(encoding="utf-8").split())
-    command = [
-        *engine.as_root(),
-        "mmdebstrap",
-        "--variant=minbase",
-        "--skip=cleanup/apt/lists",
-        f"--include={packages}",
-    ]
+    basic = ("--variant=minbase", "--skip=cleanup/apt/lists", f"--include={packages}")
+    command = [*engine.as_root(), "mmdebstrap", *basic]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
     command += [f"--dpkgopt=path-include={pattern}" for pattern in _INCLUDED]
     command += [f"--aptopt={option}" for option in _apt_proxy()]
@@ -154,8 +130,8 @@ def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as process:
             assert process.stdout is not None  # noqa: S101 (it is a pipe)
-            # Named only when all of it has arrived: a run that is killed here leaves an image without a name.
-            image = engine_.run("import", *_START, "-", stdin=process.stdout).split()[-1]
+            # It gets its name only when it is complete: a run that is killed here leaves an image without a name.
+            image = engine_.run("import", *engine.START, "-", stdin=process.stdout).split()[-1]
         said.seek(0)
         lines = said.read().splitlines()
     for line in lines:
@@ -166,15 +142,8 @@ def _bare(release: Release, engine_: Engine, tag: str, step: Step) -> None:
     engine_.run("tag", image, tag)
 
 
-def _bare_from_registry(release: Release, engine_: Engine, tag: str) -> None:
-    """Where mmdebstrap is not to be had, Debian's own image is the base."""
-    root = assets() / "images"
-    recipe = ("--build-arg", f"SUITE={release.suite}", "--file", str(root / "Containerfile"))
-    engine_.run("build", *recipe, "--tag", tag, str(root))
-
-
 def _apt_proxy() -> list[str]:
-    """The proxy of this machine's apt, which the nodes use too unless it listens on the loopback only."""
+    """The options for the proxy of this machine's apt, none if it listens on the loopback only."""
     if shutil.which("apt-config") is None:
         return []
     said = subprocess.run(["apt-config", "dump", "Acquire::http::Proxy"], check=False, capture_output=True, text=True)
@@ -185,17 +154,15 @@ def _apt_proxy() -> list[str]:
 def _with_packages(
     lab: Lab, engine_: Engine, paths: LabPaths, progress: Progress, bare: str, network: str | None
 ) -> None:
-    """Run the roles' install stage in a container of each kind, both at once, and keep what comes out."""
+    """Run the roles' install stage in a container of each kind, both at once, and make images of the result."""
     # With an underscore, which no lab has in its name.
     builders = {group: f"novalab_image-{lab.name}-{kind}" for group, kind in _KINDS.items()}
+    options = [*(("--network", network) if network else ()), *_devices(), *containers.labels(paths)]
+    inventory = paths.state / "images.ini"
     _remove(engine_, builders.values())
     try:
         for name in builders.values():
-            engine_.run(
-                *("run", "--detach", "--name", name, *(("--network", network) if network else ())),
-                *(*_devices(), *containers.labels(paths), bare, "sleep", "infinity"),
-            )
-        inventory = paths.state / "images.ini"
+            engine_.run("run", "--detach", "--name", name, *options, bare, "sleep", "infinity")
         write_private(inventory, _inventory(lab, engine_, paths, builders))
         playbook.run(
             "playbooks/images.yaml",
@@ -207,35 +174,16 @@ def _with_packages(
             environment=engine_.environment,
         )
         with progress.step("Saving the images") as step:
-            _commit(lab, engine_, builders)
-            step.note(", ".join(reference(lab, group) for group in _KINDS))
+            images = {reference(lab, group): name for group, name in builders.items()}
+            engine_.commit(images)  # an image gets its name only when it is complete
+            step.note(", ".join(images))
     finally:
         _remove(engine_, builders.values())
 
 
 def _devices() -> list[str]:
-    """What a node has by being privileged, and KVM is tried with."""
+    """What a privileged node has anyway: the device with which the role probes for KVM."""
     return ["--device", str(_KVM)] if _KVM.exists() else []
-
-
-def _commit(lab: Lab, engine_: Engine, builders: dict[Group, str]) -> None:
-    """Both at once; an image gets its name only when it is complete."""
-    commands = [[*engine_.command, "commit", *_START, name, reference(lab, group)] for group, name in builders.items()]
-    running = [
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **engine_.environment},
-        )
-        for command in commands
-    ]
-    for process, command in zip(running, commands, strict=True):
-        output, _ = process.communicate()
-        if process.returncode != 0:
-            raise LabError(f"`{' '.join(command)}` failed: {output.strip()}")
 
 
 def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group, str]) -> str:
@@ -255,7 +203,7 @@ def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group,
         "lab_guest_network": str(lab.guest_network),
         "lab_guest_gateway": str(lab.guest_gateway),
         "lab_images": '"[]"',
-        # The roles' arguments are checked as a whole; the install stage uses none of the secrets.
+        # Ansible checks all arguments of a role; the install stage uses none of the secrets.
         "lab_secrets_file": f'"{paths.secrets}"',
     }
     return "\n".join([*lines, "[all:vars]", *(f"{name}={value}" for name, value in variables.items()), ""])
@@ -263,8 +211,7 @@ def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group,
 
 def _remove(engine_: Engine, names: Iterable[str]) -> None:
     """Remove builders, also those of a run that was killed."""
-    present = set(engine_.run("ps", "--all", "--format", "{{.Names}}").split())
-    for name in present.intersection(names):
-        with contextlib.suppress(LabError):  # it may have ended
-            engine_.run("kill", name)  # at once, where `rm` would ask politely first
-        engine_.run("rm", "--force", "--volumes", name)
+    if present := set(engine_.run("ps", "--all", "--format", "{{.Names}}").split()).intersection(names):
+        with contextlib.suppress(LabError):  # one may have ended
+            engine_.run("kill", *present)  # at once, where `rm` would wait for its end first
+        engine_.run("rm", "--force", "--volumes", *present)

@@ -7,17 +7,17 @@ from enum import StrEnum
 
 
 class NodeState(StrEnum):
-    """The state of a node, whatever words its provider has for it."""
+    """The state of a node, whatever its provider calls it."""
 
     RUNNING = "running"
     STOPPED = "stopped"
     PAUSED = "paused"
-    # Made by an interrupted run, and never started: there is nothing on it.
+    # Created by an interrupted run and never started: there is nothing on it.
     HALF_MADE = "half-made"
-    # Its engine says that it runs, and its processes are gone together with those that would have told the engine.
+    # Its engine says that it runs, but its processes are gone, and so is the one that reports their end to the engine.
     LOST = "lost"
     NOT_CREATED = "not_created"
-    # It exists; its provider was not asked or did not answer.
+    # It exists, but its provider was not asked or did not answer.
     UNKNOWN = "unknown"
 
 
@@ -33,13 +33,13 @@ _STATES = {word: state for state, words in _WORDS.items() for word in words}
 
 
 def node_state(word: str) -> NodeState:
-    """The state that an engine or Vagrant has a word for."""
+    """The state for a word of an engine or of Vagrant."""
     return _STATES.get(word, NodeState.UNKNOWN)
 
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """A node's state. since is when it came into it, as far as that is known; problem is why the state is unknown."""
+    """A node's state, since when, if that is known, and for UNKNOWN the reason."""
 
     state: NodeState
     since: datetime | None = None
@@ -47,5 +47,5 @@ class NodeStatus:
 
     @property
     def running(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the node can be reached."""
         return self.state is NodeState.RUNNING

@@ -1,4 +1,4 @@
-"""Which provider a lab has."""
+"""The table of providers."""
 
 from collections.abc import Callable
 
@@ -17,5 +17,5 @@ PROVIDERS: dict[schema.Provider, Callable[[Lab, LabPaths], Provider]] = {
 
 
 def provider_of(lab: Lab, paths: LabPaths) -> Provider:
-    """The provider of a lab's nodes. Nothing is asked of it yet."""
+    """The provider of a lab's nodes, which has looked at nothing yet."""
     return PROVIDERS[lab.provider](lab, paths)

@@ -1,58 +1,68 @@
-"""The images of a snapshot's nodes in the engine, known by the lab that they are of."""
+"""The images of a snapshot's nodes in the engine, and which nodes start from one.
+
+A lab that was restored has nodes from a snapshot. If one of them is lost, it comes back from its image there, with the
+identity that the rest of the lab knows.
+"""
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+import json
+from collections.abc import Mapping
 
 from labctl.errors import LabError
+from labctl.files import write_private
 from labctl.lab import snapshot_store
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
-from labctl.providers import image_overrides
 from labctl.providers.engine import Engine
 
-T = TypeVar("T")
-
 REPOSITORY = "localhost/novalab-snapshot"
-LABEL = "novalab.snapshot"  # its value is the key of a lab
-_START = ("--change", 'CMD ["/sbin/init"]')
 
 
-def key(paths: LabPaths) -> str:
-    """What the images of this lab's nodes are known by: its directory, in characters that any label may hold."""
+def _key(paths: LabPaths) -> str:
+    """The lab's directory, in characters that a label and an image's name may hold."""
     return hashlib.sha256(str(paths.directory).encode()).hexdigest()[:12]
+
+
+def label(paths: LabPaths) -> str:
+    """The label of the images of this lab's nodes."""
+    return f"novalab.snapshot={_key(paths)}"
 
 
 def reference(lab: Lab, paths: LabPaths, name: str, node: str) -> str:
     """The name of a node's image in a snapshot."""
-    return f"{REPOSITORY}/{lab.name}-{key(paths)}/{name}:{node}"
+    return f"{REPOSITORY}/{lab.name}-{_key(paths)}/{name}:{node}"
+
+
+def note(paths: LabPaths, chosen: Mapping[str, str]) -> None:
+    """Have the nodes of these names start from these images, and all others from those of the release."""
+    write_private(paths.node_images, json.dumps(dict(chosen), indent=2) + "\n")
+
+
+def _noted(paths: LabPaths) -> dict[str, str]:
+    """The images that note() was given by node, whether they still exist or not."""
+    try:
+        found = json.loads(paths.node_images.read_text(encoding="utf-8"))
+        return {str(name): str(image) for name, image in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def own(paths: LabPaths, engine: Engine, node: str) -> str | None:
+    """The image that a node starts from, None if that is the release's or was removed with its snapshot."""
+    found = _noted(paths).get(node)
+    return found if found and engine.has_image(found) else None
 
 
 def prune(engine: Engine, paths: LabPaths) -> None:
-    """Remove the images of nodes of this lab that neither a snapshot nor a node has."""
+    """Remove the images of this lab's nodes that belong to no snapshot and no node."""
     kept = {image for snapshot in snapshot_store.every(paths) for image in snapshot.images.values()}
-    kept.update(image_overrides.noted(paths).values())
+    kept.update(_noted(paths).values())
     found = engine.run(
-        *("images", "--no-trunc", "--filter", f"label={LABEL}={key(paths)}"),
-        *("--format", "{{.ID}} {{.Repository}}:{{.Tag}}"),
+        *("images", "--no-trunc", "--filter", f"label={label(paths)}", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}")
     )
     for line in found.splitlines():
         identity, _, name = line.partition(" ")
-        if name in kept:
-            continue
-        with contextlib.suppress(LabError):  # a node runs from it, so it goes with a later call; or it is gone
-            engine.run("rmi", identity if name.startswith("<none>") else name)
-
-
-def make(engine: Engine, paths: LabPaths, nodes: Mapping[str, str]) -> None:
-    """Make images of containers, whose ids are given by the images' names, all at once."""
-    change = (*_START, "--change", f"LABEL {LABEL}={key(paths)}")
-    at_once(lambda item: engine.run("commit", *change, item[1], item[0]), nodes.items())
-
-
-def at_once(action: Callable[[T], object], items: Iterable[T]) -> None:
-    """Do something with all items at the same time. Raises the first error when all have ended."""
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        list(pool.map(action, items))
+        if name not in kept:
+            with contextlib.suppress(LabError):  # it is gone, or a node runs from it and a later call removes it
+                engine.run("rmi", identity if name.startswith("<none>") else name)

@@ -149,7 +149,8 @@ def _refusals(context: LabContext) -> tuple[str, str]:
     """What labctl up would say of the lab's network and name, and of lab.yaml; empty where it would not refuse."""
     network_problem = plan_problem = ""
     try:
-        conflicts.check(context.lab, context.paths, conflicts.find_others(context))
+        others = conflicts.find_others(context.lab, context.paths, context.provider.engines())
+        conflicts.check(context.lab, context.paths, others)
     except LabError as error:
         network_problem = str(error)
     try:

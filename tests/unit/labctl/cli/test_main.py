@@ -74,7 +74,7 @@ def test_bad_lab_yaml_is_refused_by_every_verb(
         (["up", "--from", "/nowhere/file"], 2, "/nowhere/file is no archive of a lab"),
         (["up", "--from", "/nowhere/file", "--evict"], 2, "--from makes a new lab"),
         (["up", "--from", "/nowhere/file", "--full"], 2, "--from makes a new lab"),
-        (["export-lab", "/nowhere/file"], 2, "its directory is not there"),
+        (["export-lab", "/nowhere/file"], 2, "its directory does not exist"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
     ],
 )

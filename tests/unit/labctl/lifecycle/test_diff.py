@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
-    from labctl.lifecycle.plan import Plan
+    from labctl.lifecycle.diff import Plan
 
 PASSWORDS = dict.fromkeys(service_files.secrets(), "old")
 DEMO = {"compute2": ("demo-compute2 (ACTIVE)",)}
@@ -122,7 +122,7 @@ def test_change_that_is_possible_is_planned(
     ("before", "now", "said"),
     [
         ({}, {"name": "other"}, "name was lab, now other"),
-        ({}, {"release": "zed"}, "release was 2025.1, now 2022.2: a node stays on the Debian that it was made from"),
+        ({}, {"release": "zed"}, "release was 2025.1, now 2022.2: a node stays on the Debian that it was created with"),
         ({}, {"provider": "libvirt"}, "provider was docker, now libvirt"),
         ({}, {"network": "192.168.57.0/24"}, "network was 192.168.56.0/24, now 192.168.57.0/24"),
         ({}, {"networking": "none"}, "networking was neutron, now none"),
@@ -219,7 +219,7 @@ def test_a_lost_node_is_made_again(make_lab: Callable[..., Lab]) -> None:
     lines = list(planned(make_lab(), present).lines())
     assert lines[0] == "> node compute1: it is exited"
     assert lines[1].startswith("+ node compute2: ")
-    assert lines[1].endswith("the one that there was is gone, with what was on it")
+    assert lines[1].endswith("the one before is gone, with everything on it")
 
 
 def test_plan_of_a_new_lab_creates_everything(make_lab: Callable[..., Lab]) -> None:

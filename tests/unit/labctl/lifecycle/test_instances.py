@@ -52,7 +52,7 @@ def test_server_is_found_by_unique_name_or_id(cloud: Cloud) -> None:
     assert cloud.find("3").name == "web"
     with pytest.raises(BadInput, match="There is no server 'x'\nServers: demo-compute1, web, web"):
         cloud.find("x")
-    with pytest.raises(BadInput, match="2 servers are named 'web'\nSay which by its id: 2, 3"):
+    with pytest.raises(BadInput, match="2 servers are named 'web'\nGive the id of one: 2, 3"):
         cloud.find("web")
 
 

@@ -118,8 +118,7 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
     paths.make_state()
     (paths.dotfile / "machines").mkdir(parents=True)
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
-    monkeypatch.setattr(Machines, "suspend", lambda _: told.append("suspend"))
-    monkeypatch.setattr(Machines, "resume", lambda _: told.append("resume"))
+    monkeypatch.setattr(Machines, "run", lambda _, verb: told.append(verb))
     monkeypatch.setattr(Machines, "states", lambda _: {"controller": "running", "compute1": "saved"})
     monkeypatch.setattr(pause, "ssh_hosts", lambda *_: {})
     return told

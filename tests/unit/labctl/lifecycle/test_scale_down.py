@@ -13,7 +13,6 @@ from labctl.lab import records
 from labctl.lifecycle import scale_down, up
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.preflight import make_plan
-from labctl.providers import vagrant
 from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.machine_nodes import MachineNodes
 from labctl.providers.node_state import NodeState
@@ -54,7 +53,7 @@ def told(monkeypatch: pytest.MonkeyPatch, paths: LabPaths, make_lab: Callable[..
     inventory.write(lab, paths, HOSTS)
     paths.clouds_yaml.touch()
     for node in ("controller", "compute1", "compute2"):  # the third is gone
-        directory = vagrant.machine_directory(paths, node, "libvirt")
+        directory = paths.dotfile / "machines" / node / "libvirt"
         directory.mkdir(parents=True)
         (directory / "id").write_text(node, encoding="utf-8")
     monkeypatch.setattr(scale_down, "servers", lambda *_: {})
@@ -163,6 +162,6 @@ def test_what_of_site_yaml_runs(
     records.remember(paths, make_lab(computes=3), None)
     records.remember_software(paths, make_lab(computes=3))
     with Progress(paths.logs / "x.log") as progress:
-        plan = make_plan(LabContext.of(make_lab(**{"computes": 3, **now}), paths))
-        up._software(paths, progress, plan, "t0")
+        context = replace(LabContext.of(make_lab(**{"computes": 3, **now}), paths), progress=progress)
+        up._software(context, make_plan(context), "t0")
     assert [(given["title"], given["skip"], given["extra_vars"]) for given in ran] == [(title, skip, extra_vars)]

@@ -11,11 +11,12 @@ import pytest
 
 from labctl.errors import BadInput, LabError
 from labctl.lab import fingerprint, records, snapshot_store
-from labctl.lifecycle import destroy, pause, readiness, snapshot
-from labctl.providers import image_overrides, inotify_limit, snapshot_images
+from labctl.lifecycle import destroy, pause, snapshot
+from labctl.providers import inotify_limit, snapshot_images
 from labctl.providers.container_nodes import ContainerNodes
 from labctl.providers.engine import Engine
 from labctl.providers.vagrant import Machines
+from labctl.remote.ssh import Answer
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
     def fail(*_: object) -> None:
         raise LabError("no space left on device")
 
-    monkeypatch.setattr(snapshot_images, "make", fail)
+    monkeypatch.setattr(Engine, "commit", fail)
     with pytest.raises(LabError, match="no space"):
         save(context, make_lab)
     assert engine.orders[-1].startswith("unpause")
@@ -239,9 +240,9 @@ def test_restore_replaces_nodes_and_waits_for_reports(
         ContainerNodes, "_hold", lambda _, look: order.append(f"hold {' '.join(item.id for item in look())}")
     )
     monkeypatch.setattr(ContainerNodes, "_release", lambda _, nodes: order.append(f"release {len(nodes)}"))
-    monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: order.append("network"))
-    monkeypatch.setattr(readiness, "wait_for_conductor", lambda *_: order.append("conductor"))
-    monkeypatch.setattr(readiness, "wait_for_all", lambda *_: order.append("reports"))
+    monkeypatch.setattr("labctl.providers.containers.ensure_network", lambda *_: order.append("network"))
+    monkeypatch.setattr(snapshot, "wait_for_conductor", lambda *_: order.append("conductor"))
+    monkeypatch.setattr(snapshot, "wait_for_all", lambda *_: order.append("reports"))
     (paths.dotfile / "machines" / "compute3" / "docker").mkdir(parents=True)
     fingerprint.remember(paths, "of the nodes that go", "t0")
     snapshot.restore(context(make_lab()), "one")
@@ -253,11 +254,11 @@ def test_restore_replaces_nodes_and_waits_for_reports(
         *("ssh controller", "conductor", "release 3", "ssh controller compute1 compute2", "reports"),
     ]
     assert not (paths.dotfile / "machines" / "compute3" / "docker").exists()
-    assert image_overrides.own(make_lab(computes=3), paths, engine) == set(NODES)
-    image = image_overrides.reference(make_lab(), paths, engine, make_lab().computes[0])
-    assert image == snapshot_store.get(paths, "one").images["compute1"]
+    images = snapshot_store.get(paths, "one").images
+    assert {node: snapshot_images.own(paths, engine, node) for node in NODES} == images
+    assert snapshot_images.own(paths, engine, "compute3") is None
     engine.images.clear()  # with its snapshot
-    assert image_overrides.own(make_lab(), paths, engine) == set()
+    assert snapshot_images.own(paths, engine, "compute1") is None
 
 
 def test_computes_that_are_held_go_on_when_there_is_no_conductor(
@@ -274,7 +275,7 @@ def test_computes_that_are_held_go_on_when_there_is_no_conductor(
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
     monkeypatch.setattr(Machines, "up", lambda *_: engine.states.update(compute1="running", compute2="running"))
     monkeypatch.setattr("labctl.remote.ssh.wait_for_ssh", lambda _: engine.states.update(compute2="running"))
-    monkeypatch.setattr(Engine, "ensure_network", lambda *_, **__: None)
+    monkeypatch.setattr("labctl.providers.containers.ensure_network", lambda *_: None)
     with pytest.raises(LabError, match="The conductor does not start"):
         context(make_lab()).provider.start_from({}, progress, fail)
     assert engine.orders[-2:] == ["pause compute1 compute2", "unpause compute1"]
@@ -314,7 +315,7 @@ def test_images_that_nobody_has_go(
     save(context, make_lab, "two")
     two = snapshot_store.get(paths, "two").images
     engine.images["<none>:<none>"] = "left"
-    image_overrides.note(paths, {"compute1": two["compute1"]})
+    snapshot_images.note(paths, {"compute1": two["compute1"]})
     engine.orders.clear()
     snapshot.check_delete(context(make_lab()), "two")
     snapshot.delete(context(make_lab()), "two")
@@ -358,13 +359,13 @@ def machines(monkeypatch: pytest.MonkeyPatch, paths: LabPaths) -> list[str]:
     paths.make_state()
     (paths.dotfile / "machines").mkdir(parents=True)
     monkeypatch.setattr(Machines, "__init__", lambda *_: None)
-    for verb in ("suspend", "resume", "up", "snapshot_save", "snapshot_restore", "snapshot_delete"):
-        monkeypatch.setattr(Machines, verb, lambda _, *names, verb=verb: told.append(f"{verb} {names}"))
+    monkeypatch.setattr(Machines, "run", lambda _, verb, *names: told.append(f"{verb} {names}"))
+    monkeypatch.setattr(Machines, "up", lambda _, *names: told.append(f"up {names}"))
     monkeypatch.setattr(Machines, "snapshots", lambda _: {"one"})
     monkeypatch.setattr(Machines, "ssh_hosts", lambda _: {})
     monkeypatch.setattr(Machines, "states", lambda _: dict.fromkeys(NODES, "running"))
     monkeypatch.setattr(pause, "step_clocks", lambda *_: told.append("clocks"))
-    monkeypatch.setattr(readiness, "wait_for_all", lambda _, since: told.append(f"reports since {since}"))
+    monkeypatch.setattr(snapshot, "wait_for_all", lambda _, since: told.append(f"reports since {since}"))
     return told
 
 
@@ -380,15 +381,15 @@ def test_snapshot_of_machines_is_vagrants(
     lab = make_lab(provider="libvirt")
     snapshot.check_save(context(lab), "one")
     snapshot.save(context(lab), "one")
-    assert machines == ["suspend ()", "snapshot_save ('one',)", "resume ()", "clocks"]
+    assert machines == ["suspend ()", "snapshot save ('one',)", "resume ()", "clocks"]
     machines.clear()
     records.remember(paths, lab, None)
     assert snapshot.check_restore(paths, "one").lab == lab
     snapshot.restore(context(lab), "one")
-    assert machines == ["snapshot_restore ('one',)", f"up ({list(NODES)},)", "clocks", "reports since None"]
+    assert machines == ["snapshot restore ('one',)", f"up ({list(NODES)},)", "clocks", "reports since None"]
     machines.clear()
     snapshot.delete(context(lab), "one")
-    assert (machines, snapshot_store.every(paths)) == (["snapshot_delete ('one',)"], [])
+    assert (machines, snapshot_store.every(paths)) == (["snapshot delete ('one',)"], [])
 
 
 def test_virtual_machines_whose_snapshot_is_gone(
@@ -422,11 +423,46 @@ def test_destroy_removes_the_snapshots(
     keep: bool,
 ) -> None:
     save(context, make_lab)
-    image_overrides.note(paths, snapshot_store.get(paths, "one").images)
+    snapshot_images.note(paths, snapshot_store.get(paths, "one").images)
     engine.orders.clear()
-    monkeypatch.setattr(Engine, "networks", lambda _: [])
+    monkeypatch.setattr("labctl.providers.containers.networks", lambda _: [])
     removed = destroy.destroy(context(make_lab()), keep_snapshots=keep)
     images = [order for order in engine.orders if order.startswith("rmi")]
     assert len(images) == (0 if keep else 3)
     assert [item.name for item in snapshot_store.every(paths)] == (["one"] if keep else [])
     assert ("one" in removed, paths.secrets.exists(), paths.node_images.exists()) == (not keep, False, False)
+
+
+def test_reports_are_of_all_services(
+    make_lab: Callable[..., Lab], context: Callable[..., LabContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def ask(
+        _: object,
+        __: object,
+        nodes: list[object],
+        name: str,
+        arguments: Callable[..., dict[str, object]],
+        **___: object,
+    ) -> dict[str, Answer]:
+        asked.append({**arguments(nodes[0]), "program": name})
+        return {"controller": Answer("", "" if len(asked) == 1 else "nova-compute on compute2 has not reported")}
+
+    monkeypatch.setattr("labctl.lifecycle.snapshot.ask", ask)
+    lab = make_lab(networking="none")
+    snapshot.wait_for_conductor(context(lab))
+    with pytest.raises(LabError, match="since the restore: nova-compute on compute2 has not"):
+        snapshot.wait_for_all(context(lab), 7.5)
+    assert asked[0]["services"] == {}
+    assert asked[1] == {
+        "services": {
+            "controller": ["nova-conductor", "nova-scheduler"],
+            "compute1": ["nova-compute"],
+            "compute2": ["nova-compute"],
+        },
+        "since": 7.5,
+        "timeout": 120,
+        "network": False,
+        "program": "reports",
+    }

@@ -15,7 +15,7 @@ from labctl.lab import secrets
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle import archive, transfer
 from labctl.lifecycle.archive import Manifest
-from labctl.lifecycle.plan import Plan
+from labctl.lifecycle.diff import Plan
 from labctl.providers import inotify_limit, node_images
 from labctl.providers.engine import Engine
 from labctl.ui.progress import Progress
@@ -167,7 +167,7 @@ def test_import_beside_a_lab_yaml_is_refused(exported: Path, there: LabPaths) ->
     there.lab_yaml.write_text("name: mine", encoding="utf-8")
     assert transfer.check_import(there, exported)[1].lab.name == "mine"
     rewrite(exported, finished=True)
-    with pytest.raises(BadInput, match="says something else than the archive"):
+    with pytest.raises(BadInput, match="differs from the archive"):
         transfer.check_import(there, exported)
 
 
@@ -183,7 +183,7 @@ def test_import_into_a_directory_with_a_lab_is_refused(exported: Path, there: La
     [
         ({"provider": "libvirt"}, "file", False, "provider is libvirt"),
         ({}, "there", False, "already exists"),
-        ({}, "nowhere/file", False, "its directory is not there"),
+        ({}, "nowhere/file", False, "its directory does not exist"),
         ({}, "file", True, "controller is not created"),
         ({"images": [{"name": "own", "path": "own.img"}]}, "file", False, r"images of its own \(own\)"),
     ],
@@ -207,5 +207,5 @@ def test_import_without_a_needed_program_is_refused(
     exported: Path, there: LabPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    with pytest.raises(BadInput, match=r"is not there, and .* needs it"):
+    with pytest.raises(BadInput, match=r"is not installed, but .* needs it"):
         transfer.check_import(there, exported)

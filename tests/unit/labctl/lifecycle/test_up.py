@@ -13,7 +13,7 @@ from labctl.errors import LabError
 from labctl.lab import records
 from labctl.lifecycle import up
 from labctl.lifecycle.context import LabContext
-from labctl.lifecycle.plan import Change, Plan
+from labctl.lifecycle.diff import Change, Plan
 from labctl.ui.progress import Progress
 
 if TYPE_CHECKING:
@@ -131,11 +131,13 @@ def test_up_after_a_partial_run_does_not_compare(runs: Runs) -> None:
     assert (runs.up(), runs.names)[1] == ["site.yaml"]
 
 
-def test_token_is_passed_to_a_full_run_only(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_passed_to_a_full_run_only(
+    lab: Lab, paths: LabPaths, context: Callable[..., LabContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
     given: list[dict[str, object]] = []
     monkeypatch.setattr(playbook, "run", lambda *_, extra_vars, **__: given.append(extra_vars))
     local = Plan((Change("create", "node compute3", "", ("compute3",), local=True),))
     with Progress(paths.directory / "x.log") as progress:
-        up._software(paths, progress, DUE, "t0")
-        up._software(paths, progress, local, "t0")
+        up._software(context(lab, progress), DUE, "t0")
+        up._software(context(lab, progress), local, "t0")
     assert given == [{"drift_token": "t0"}, {"site_new_computes": ["compute3"]}]

@@ -58,7 +58,7 @@ class FakeEngine:
 
 def note(paths: LabPaths, node: str, identity: str) -> None:
     """As Vagrant remembers a machine."""
-    directory = vagrant.machine_directory(paths, node, "docker")
+    directory = paths.dotfile / "machines" / node / "docker"
     directory.mkdir(parents=True)
     (directory / "id").write_text(identity, encoding="utf-8")
 
@@ -83,7 +83,7 @@ def test_prepare_makes_images_for_new_nodes_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The controller has its container; only the computes start from an image."""
-    monkeypatch.setattr(FakeEngine, "ensure_network", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr("labctl.providers.containers.ensure_network", lambda *_: None)
     wanted: list[set[str]] = []
     monkeypatch.setattr("labctl.providers.node_images.ensure", lambda *_, groups, **__: wanted.append(set(groups)))
     note(paths, "controller", "1")

@@ -12,22 +12,29 @@ import pytest
 from labctl.errors import LabError
 from labctl.providers import containers
 from labctl.providers.containers import Container, OwnNetwork
+from labctl.providers.engine import Engine
 from labctl.providers.node_state import NodeState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.lab.model import Lab
     from labctl.lab.paths import LabPaths
 
 DEFAULT = IPv4Network("192.168.56.0/24")
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Answers as an engine's command line, by the first words of a command."""
 
-    def __init__(self, answers: dict[tuple[str, ...], str]) -> None:
-        self.answers = answers
-        self.calls: list[tuple[str, ...]] = []
+    answers: dict[tuple[str, ...], str]
+    calls: list[tuple[str, ...]]
 
-    def run(self, *arguments: str) -> str:
+    def __init__(self, answers: dict[tuple[str, ...], str]) -> None:
+        super().__init__("podman", ("podman",))
+        self.__dict__.update(answers=answers, calls=[])
+
+    def run(self, *arguments: str, **_: object) -> str:
         self.calls.append(arguments)
         return next(text for words, text in self.answers.items() if arguments[: len(words)] == words)
 
@@ -62,38 +69,53 @@ def test_network_is_read_from_inspect(
     item: dict[str, object], subnet: IPv4Network | None, interface: str | None, directory: str | None
 ) -> None:
     engine = FakeEngine({("network", "ls"): "podman\nnovalab-lab\n", ("network", "inspect"): json.dumps([item])})
-    assert containers.network(engine, "novalab-lab") == OwnNetwork("novalab-lab", subnet, interface, directory)
+    assert containers.networks(engine) == [OwnNetwork("novalab-lab", subnet, interface, directory)]
 
 
-def test_network_that_is_missing_is_none() -> None:
-    item = {**PODMAN, "name": "novalab-lab2"}
-    engine = FakeEngine({("network", "ls"): "novalab-lab2\n", ("network", "inspect"): json.dumps([item])})
-    assert containers.network(engine, "novalab-lab") is None
+@pytest.mark.parametrize(
+    ("name", "network", "done"),
+    [
+        ("lab", "192.168.56.0/24", []),
+        ("lab", "192.168.57.0/24", ["rm", "create"]),
+        ("new", "192.168.57.0/24", ["create"]),
+    ],
+)
+def test_network_is_created_as_described(
+    make_lab: Callable[..., Lab], paths: LabPaths, name: str, network: str, done: list[str]
+) -> None:
+    answers = {("network", "ls"): "novalab-lab\n", ("network", "inspect"): json.dumps([PODMAN]), ("network",): ""}
+    engine = FakeEngine(answers)
+    containers.ensure_network(engine, make_lab(name=name, network=network), paths)
+    changes = [call for call in engine.calls if call[:2] not in answers]
+    assert [call[1] for call in changes] == done
+    label = f"novalab.directory={paths.directory}"
+    create = ("network", "create", "--subnet", network, "--label", label, f"novalab-{name}")
+    assert changes[-1:] == ([create] if done else [])
 
 
 def test_a_network_that_goes_away_meanwhile() -> None:
-    class Engine(FakeEngine):
-        def run(self, *arguments: str) -> str:
+    class Fleeting(FakeEngine):
+        def run(self, *arguments: str, **_: object) -> str:
             said = super().run(*arguments)
             if "gone" in arguments:
                 self.answers[("network", "ls")] = "novalab-lab\n"
                 raise LabError("no such network: gone")
             return said
 
-    engine = Engine({("network", "ls"): "novalab-lab\ngone\n", ("network", "inspect"): json.dumps([PODMAN])})
+    engine = Fleeting({("network", "ls"): "novalab-lab\ngone\n", ("network", "inspect"): json.dumps([PODMAN])})
     assert [network.name for network in containers.networks(engine)] == ["novalab-lab"]
     assert engine.calls.count(("network", "inspect", "novalab-lab")) == 1
 
 
 def test_networks_that_cannot_be_looked_at() -> None:
-    class Engine(FakeEngine):
-        def run(self, *arguments: str) -> str:
+    class Broken(FakeEngine):
+        def run(self, *arguments: str, **_: object) -> str:
             if arguments[1] == "inspect":
                 raise LabError("the engine is broken")
             return super().run(*arguments)
 
     with pytest.raises(LabError, match="the engine is broken"):
-        containers.networks(Engine({("network", "ls"): "novalab-lab\n"}))
+        containers.networks(Broken({("network", "ls"): "novalab-lab\n"}))
 
 
 def test_containers_are_read_from_inspect(paths: LabPaths) -> None:

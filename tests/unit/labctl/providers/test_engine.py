@@ -6,7 +6,7 @@ import os
 import resource
 import stat
 import tomllib
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,30 +181,3 @@ def test_engine_that_does_not_work_is_reported(
         f"No container engine works: podman: not installed; {problem.format(program=program)}"
     )
     assert not paths.state.exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "subnet", "done"),
-    [
-        ("novalab-lab", "192.168.56.0/24", []),
-        ("novalab-lab", "192.168.57.0/24", ["rm", "create"]),
-        ("novalab-new", "192.168.57.0/24", ["create"]),
-    ],
-)
-def test_network_is_made_as_described(monkeypatch: pytest.MonkeyPatch, name: str, subnet: str, done: list[str]) -> None:
-    answers = {
-        "ls": "novalab-lab\n",
-        "inspect": '[{"name": "novalab-lab", "subnets": [{"subnet": "192.168.56.0/24"}]}]',
-    }
-    calls: list[tuple[str, ...]] = []
-
-    def run(_: Engine, *arguments: str) -> str:
-        calls.append(arguments)
-        return answers.get(arguments[1], "")
-
-    monkeypatch.setattr(Engine, "run", run)
-    Engine("podman", ("podman",)).ensure_network(name, IPv4Network(subnet), labels={"novalab.directory": "/a b"})
-    changes = [call for call in calls if call[1] not in answers]
-    assert [call[1] for call in changes] == done
-    create = ("network", "create", "--subnet", subnet, "--label", "novalab.directory=/a b", name)
-    assert changes[-1:] == ([create] if done else [])

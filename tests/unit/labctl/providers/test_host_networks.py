@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from labctl.providers import host_networks
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 ROUTES = [
     {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"},
@@ -29,8 +30,14 @@ podman1	0038A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
 """
 
 
-def test_routes_and_addresses_of_the_host() -> None:
-    taken = host_networks.of_host(lambda command: json.dumps(ROUTES if "route" in command else ADDRESSES))
+def test_routes_and_addresses_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, found in (("route", ROUTES), ("addr", ADDRESSES)):
+        (tmp_path / kind).write_text(json.dumps(found), encoding="utf-8")
+    program = tmp_path / "ip"
+    program.write_text(f'#!/bin/sh\nexec /bin/cat "{tmp_path}/$3"\n', encoding="utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    taken = host_networks.of_host()
     assert [(str(item.network), item.device) for item in taken] == [
         *(("10.0.0.0/24", "eth0"), ("10.9.9.9/32", None)),
         *(("127.0.0.0/8", "lo"), ("172.20.0.0/16", "tun0")),
@@ -45,12 +52,4 @@ def test_routing_table_of_the_kernel(tmp_path: Path) -> None:
     path.write_text(PROC_ROUTE, encoding="ascii")
     assert [(str(item.network), item.device) for item in host_networks._from_proc(path)] == [
         *(("10.0.0.0/24", "eth0"), ("192.168.56.0/24", "podman1")),
-    ]
-
-
-def test_networks_of_the_engine_are_read() -> None:
-    networks = [("podman", "10.88.0.0/16"), ("novalab-lab", "192.168.56.0/24"), ("v6", "fd00::/64"), ("host", None)]
-    taken = list(host_networks.of_engine(networks, "novalab-lab"))
-    assert [(item.network, item.by) for item in taken] == [
-        (IPv4Network("10.88.0.0/16"), "the container network podman (10.88.0.0/16)")
     ]

@@ -97,7 +97,7 @@ def test_packages_that_are_installed_are_left_out(
 def test_programs_in_sbin_count(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(shutil, "which", lambda program, path: program if installed and "/usr/sbin" in path else None)
-    assert host_packages._program("iptables", "iptables").there is installed
+    assert host_packages._programs({"iptables": "iptables"})[0].there is installed
 
 
 def test_without_apt_the_packages_are_named(

@@ -141,13 +141,14 @@ def test_image_of_a_group_that_needs_none_is_not_made(
     engine = Engine("podman", ("podman",))
     monkeypatch.setattr(Engine, "has_image", lambda _, name: name == node_images.reference(lab, COMPUTE))
     made: list[str] = []
-    monkeypatch.setattr(node_images, "_ensure_bare", lambda *_: None)
+    monkeypatch.setattr(node_images, "_bare", lambda *_: made.append("bare"))
     monkeypatch.setattr(node_images, "_with_packages", lambda *_: made.append("images"))
     with Progress(paths.directory / "log") as progress:
         node_images.ensure(lab, engine, paths, progress, groups=[COMPUTE])
+        node_images.ensure(lab, engine, paths, progress, groups=[])
         assert made == []
         node_images.ensure(lab, engine, paths, progress, groups=[CONTROLLER, COMPUTE])
-    assert made == ["images"]
+    assert made == ["bare", "images"]
 
 
 @pytest.mark.parametrize(

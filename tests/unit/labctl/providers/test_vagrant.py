@@ -1,5 +1,7 @@
-"""What passes is tried again, everything else is told at once."""
+"""Transient errors are tried again, all others are reported at once."""
 
+import subprocess
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +27,7 @@ LOCKED = (
 def machines(make_lab: "Callable[..., Lab]", paths: "LabPaths", monkeypatch: pytest.MonkeyPatch) -> vagrant.Machines:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr("time.sleep", lambda _: None)
-    return vagrant.Machines(make_lab(), paths, {}, lambda _: None, {"nodes": []})
+    return vagrant.Machines(make_lab(), paths, lambda _: None, {"environment": {}, "nodes": []})
 
 
 def test_what_vagrant_says_of_a_node_is_shown(tmp_path: "Path") -> None:
@@ -43,10 +45,16 @@ def test_what_vagrant_says_of_a_node_is_shown(tmp_path: "Path") -> None:
 def test_transient_error_is_tried_again(
     machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
-    answers = [output, None]
-    monkeypatch.setattr(machines, "_attempt", lambda _: answers.pop(0))
+    tried: list[str] = []
+
+    def attempt(command: str, **_: object) -> None:
+        tried.append(command)
+        if len(tried) == 1:
+            raise subprocess.CalledProcessError(1, "vagrant", output)
+
+    monkeypatch.setattr(machines, "_attempt", attempt)
     machines.up(["compute3"])
-    assert answers == []
+    assert tried == ["up", "up"]
 
 
 def test_vagrant_is_called_with_the_names_of_nodes(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,20 +62,32 @@ def test_vagrant_is_called_with_the_names_of_nodes(machines: vagrant.Machines, m
     asked: list[object] = []
 
     class Vagrant:
-        def up(self, **arguments: object) -> None:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def up(self, **arguments: object) -> Iterator[str]:
             asked.append(arguments["vm_name"])
+            yield "==> compute3: Creating\n"
 
         def ssh_config(self, **arguments: object) -> str:
             asked.append(arguments["vm_name"])
             return ""
 
-    monkeypatch.setattr(machines, "_attempt", lambda action: action(Vagrant()))
+    monkeypatch.setattr("vagrant.Vagrant", Vagrant)
     machines.up(["compute3", "compute4"])
-    machines.ssh_hosts()
+    assert machines.ssh_hosts() == {}
     assert asked == ["/^(compute3|compute4)$/", "/^(controller|compute1|compute2)$/"]
 
 
 def test_lasting_error_is_reported(machines: vagrant.Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "_attempt", lambda _: "==> controller: Creating\nno space left on device\n")
+    class Vagrant:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def up(self, **_: object) -> Iterator[str]:
+            yield "==> controller: Creating\n"
+            raise subprocess.CalledProcessError(1, "vagrant", "no space left on device\n")
+
+    monkeypatch.setattr("vagrant.Vagrant", Vagrant)
     with pytest.raises(LabError, match="vagrant up failed:\nno space left on device"):
         machines.up(["compute3"])
