@@ -1,4 +1,4 @@
-"""The passwords of a lab: one for each purpose, made once, kept in one file that only its owner can read."""
+"""The passwords of a lab: one for each purpose, generated once, in a file that only its owner can read."""
 
 import json
 import secrets
@@ -6,30 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labctl.errors import LabError
-from labctl.files import write_private
+from labctl.files import write_json
 from labctl.lab import service_files
 from labctl.lab.paths import LabPaths
 
-_BYTES = 24  # of randomness for each, 32 characters of the URL-safe alphabet
+_BYTES = 24  # of randomness for each: 32 characters of the URL-safe alphabet
 
 
 def read(path: Path) -> dict[str, str]:
     """The secrets in a file, none when there is no file. Raises LabError when it is not what ensure() wrote."""
+    remedy = f"Repair {path}, or remove the lab with `labctl destroy` and start again."
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise LabError(f"{path} cannot be read: {error}", _remedy(path)) from error
+        raise LabError(f"{path} cannot be read: {error}", remedy) from error
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise LabError(f"{path} does not hold names and texts", _remedy(path))
+        raise LabError(f"{path} is not a JSON object of names and texts", remedy)
     return data
 
 
 def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
-    """Make the lab's secrets complete: an override wins, what is there stays, what is missing is generated.
+    """Complete the lab's secrets: an override wins, an existing one stays, a missing one is generated.
 
-    Returns whether the file changed. An override that has been taken out of lab.yaml stays in force until
+    Returns whether the file changed. An override that was removed from lab.yaml stays in force until
     `labctl destroy`: the running services use it, and nobody asked for a new one.
     """
     present = read(paths.secrets)
@@ -39,9 +40,5 @@ def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
         paths.secrets.chmod(0o600)
         return False
     paths.make_state()
-    write_private(paths.secrets, json.dumps(wanted, indent=2) + "\n")
+    write_json(paths.secrets, wanted)
     return True
-
-
-def _remedy(path: Path) -> str:
-    return f"Repair {path}, or remove the lab with `labctl destroy` and start again."
