@@ -13,9 +13,9 @@ from labctl.lab.paths import LabPaths
 
 @contextlib.contextmanager
 def held(paths: LabPaths, verb: str) -> Iterator[None]:
-    """Hold the lab's lock. Raises LabError when another process does.
+    """Hold the lab's lock. Raises LabError when another process holds it.
 
-    The kernel gives a lock back when its holder dies, in whatever way: the file that stays behind blocks nobody.
+    The kernel releases a lock when its holder dies: the file that stays behind blocks nobody.
     """
     paths.make_state()
     with paths.lock.open("a+", encoding="utf-8") as stream:
@@ -24,9 +24,8 @@ def held(paths: LabPaths, verb: str) -> Iterator[None]:
         except BlockingIOError as error:
             stream.seek(0)
             holder = stream.read().strip() or "another process"
-            raise LabError(
-                f"The lab in {paths.directory} is in use by {holder}", "Wait until it ends, then try again."
-            ) from error
+            remedy = "Wait until it ends, then try again."
+            raise LabError(f"The lab in {paths.directory} is in use by {holder}", remedy) from error
         stream.seek(0)
         stream.truncate()
         stream.write(f"labctl {verb} (process {os.getpid()})")
@@ -38,9 +37,9 @@ def held(paths: LabPaths, verb: str) -> Iterator[None]:
 
 
 def holder(paths: LabPaths) -> str | None:
-    """Who works on the lab right now, such as "labctl up (process 42)"; None when nobody does.
+    """Who is working on the lab, such as "labctl up (process 42)"; None when nobody is.
 
-    The lock itself is not tried: that would make a labctl that starts in this moment believe it is taken.
+    The lock itself is not tried: a labctl that starts at this moment would then find it taken.
     """
     try:
         text = paths.lock.read_text(encoding="utf-8").strip()

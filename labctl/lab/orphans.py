@@ -1,8 +1,8 @@
-"""What a killed labctl has left running on this machine.
+"""Processes that a killed labctl has left running.
 
-ansible-runner starts Ansible in a session of its own, out of reach of a signal to labctl's process group, and lets it
-ignore that its terminal is gone. So every child carries the lab's directory in its environment, and the next labctl
-that holds the lab's lock ends what it finds.
+ansible-runner starts Ansible in its own session, where neither a signal to labctl's process group nor the loss of the
+terminal reaches it. So every child has the lab's directory in its environment, and the next labctl that holds the
+lab's lock kills such processes.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ _GRACE = 5.0  # seconds from the signal to the last look
 
 
 def mark(paths: LabPaths) -> dict[str, str]:
-    """The environment by which children of this lab are known."""
+    """The environment that marks child processes of this lab."""
     return {_VARIABLE: str(paths.directory)}
 
 
 def end(paths: LabPaths) -> int:
-    """End the processes of earlier runs of this lab. Returns how many there were; none where there is no /proc."""
+    """Kill the processes of earlier runs of this lab. Returns their number, 0 on systems without /proc."""
     found = _find(paths)
     for process in found:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -38,10 +38,8 @@ def end(paths: LabPaths) -> int:
 def _find(paths: LabPaths) -> list[int]:
     wanted = f"{_VARIABLE}={paths.directory}".encode()
     found = []
-    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for entry in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+            if int(entry.name) != os.getpid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return found

@@ -1,4 +1,4 @@
-"""The key pair with which labctl, Vagrant and Ansible enter the nodes that are containers."""
+"""The key pair with which labctl, Vagrant and Ansible log in to nodes that are containers."""
 
 import subprocess
 import tempfile
@@ -9,12 +9,12 @@ from labctl.lab.paths import LabPaths
 
 
 def ensure(paths: LabPaths) -> bool:
-    """Make the lab's key pair unless both halves are there. Returns whether it was made; needs OpenSSH's ssh-keygen."""
+    """Create the lab's key pair unless both files exist. Returns whether it did; needs OpenSSH's ssh-keygen."""
     if paths.ssh_key.is_file() and paths.ssh_public_key.is_file():
         return False
     paths.make_state()
     paths.ssh_key.parent.mkdir(mode=0o700, exist_ok=True)
-    # Made aside and moved, the private half last: a run that is killed here leaves no half of a pair behind.
+    # Created elsewhere and moved, the private key last: a run that is killed here leaves no incomplete pair.
     with tempfile.TemporaryDirectory(dir=paths.state) as directory:
         made = Path(directory, "key")
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "novalab", "-f", str(made)]

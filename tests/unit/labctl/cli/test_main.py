@@ -67,7 +67,7 @@ def test_bad_lab_yaml_is_refused_by_every_verb(
         (["--lab", "x", "status"], 2, "There is no lab 'x' on this machine"),
         (["pause"], 2, "does not run: controller is not created"),
         (["resume"], 2, "does not run: controller is not created"),
-        (["snapshot", "save", "A b"], 2, "'A b' is no name for a snapshot"),
+        (["snapshot", "save", "A b"], 2, "'A b' is not a valid name for a snapshot"),
         (["snapshot", "save", "one"], 2, "does not run: controller is not created"),
         (["snapshot", "restore", "one"], 2, "There is no snapshot 'one'"),
         (["snapshot", "delete", "one"], 2, "There is no snapshot 'one'"),
