@@ -22,12 +22,13 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def write_if_changed(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file completely, unless it already has the text: another process may be reading it."""
+def write_if_changed(path: Path, text: str, mode: int = 0o600) -> bool:
+    """Write a file completely, for others may be reading it, unless it has the text. Returns whether it changed."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
+        return False
     write_private(path, text)
     path.chmod(mode)
+    return True
 
 
 def write_json(path: Path, data: object) -> None:
