@@ -16,7 +16,6 @@ _PARTS = ("Vagrantfile", "site.yaml", "hosts.ini.j2", "group_vars", "playbooks")
 # Variables are beside the inventory, and only labctl builds images.
 _NOT_OF_PLAYBOOKS = ("group_vars", "images.yaml")
 _OF_COLLECTION = ("galaxy.yml", "meta", "plugins", "roles")
-_README = Path(__file__).parent / "ejected.md.j2"
 
 
 def eject(paths: LabPaths, *, roles: bool = False) -> list[str]:
@@ -63,14 +62,8 @@ def _ansible_cfg(text: str, *, roles: bool) -> str:
 
 
 def _readme(paths: LabPaths, *, roles: bool) -> str:
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701 (Markdown)
-    )
+    text = (Path(__file__).parent / "ejected.md.j2").read_text(encoding="utf-8")
+    template = jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
     # Not resolved: a virtual environment's Python is a link, beside the environment's other programs.
     programs = shlex.quote(str(Path(sys.executable).parent))
-    return environment.from_string(_README.read_text(encoding="utf-8")).render(
-        programs=programs, directory=shlex.quote(str(paths.directory)), roles=roles
-    )
+    return str(template.render(programs=programs, directory=shlex.quote(str(paths.directory)), roles=roles))

@@ -18,12 +18,9 @@ def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
     from jinja2.sandbox import SandboxedEnvironment
 
     # The lab may have a template of its own, which must not do anything but produce text.
+    loader = jinja2.FileSystemLoader([paths.directory, assets()])
     environment = SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader([paths.directory, assets()]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
+        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False
     )
     environment.filters["quoted"] = _quoted
     nodes = [{**dict(node), "ssh": hosts[node.name]} for node in lab.nodes if node.name in hosts]

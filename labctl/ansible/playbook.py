@@ -25,7 +25,6 @@ _ROLE_PREFIX = re.compile(r"^[\w.]+ : ")  # as Ansible writes it before the name
 _MARKUP = re.compile(r"\b[CVO]\(([^()]*)\)")  # of Ansible's documentation
 _ENDS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
 _OF_ANSIBLE = "Validating arguments"  # in the names of tasks that Ansible adds
-_THIS_MACHINE = "this machine"
 _KEPT = 5  # runs whose events stay on the disk
 
 
@@ -171,8 +170,8 @@ class _Events:
 
     def _show(self, kind: str, data: dict[str, Any]) -> None:
         """Show what is going on, in general and on each node."""
-        task, node = self._name(data), str(data.get("host", ""))
-        node = _THIS_MACHINE if node == "localhost" else node
+        task, host = self._name(data), str(data.get("host", ""))
+        node = "this machine" if host == "localhost" else host
         if kind in _ENDS:
             self._step.node_done(node)
         elif _OF_ANSIBLE in task:

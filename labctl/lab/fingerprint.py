@@ -29,7 +29,8 @@ def fingerprint(lab: Lab, paths: LabPaths) -> str:
 
 def _parts(lab: Lab, paths: LabPaths) -> Iterator[bytes]:
     for name in _SOFTWARE:
-        yield f"{name} {_version(name)}".encode()
+        with contextlib.suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}".encode()
     yield records.roles().encode()
     files = [assets() / "ansible.cfg", paths.hosts_ini, paths.secrets]
     for folder in _BESIDE_INVENTORY:
@@ -42,13 +43,6 @@ def _parts(lab: Lab, paths: LabPaths) -> Iterator[bytes]:
             found = (paths.directory / image.path).stat()
             yield f"{image.path} {found.st_ino} {found.st_size} {found.st_ctime_ns}".encode()
     yield from (f"{name}={value}".encode() for name, value in sorted(os.environ.items()) if name.startswith("ANSIBLE_"))
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def token(lab: Lab, paths: LabPaths) -> str | None:

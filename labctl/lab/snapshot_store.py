@@ -10,9 +10,11 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic.dataclasses import dataclass
 
 from labctl.errors import BadInput
 from labctl.files import read_json, write_json, write_private
@@ -173,9 +175,7 @@ def _copy(source: Path, target: Path, mode: int) -> None:
 
 
 def _read(directory: Path) -> Snapshot | None:
-    data = read_json(directory / _MANIFEST)
     try:
-        nodes, images = tuple(map(str, data["nodes"])), {str(key): str(value) for key, value in data["images"].items()}
-        return Snapshot(**{**data, "name": directory.name, "nodes": nodes, "images": images})
-    except (KeyError, TypeError, AttributeError):
+        return Snapshot(**read_json(directory / _MANIFEST) | {"name": directory.name})
+    except ValueError:
         return None

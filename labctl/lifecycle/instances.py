@@ -9,7 +9,7 @@ from typing import Any
 
 from labctl.ansible import playbook
 from labctl.errors import BadInput, LabError
-from labctl.lab import ssh_key
+from labctl.lab import secrets as lab_secrets
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.ui import text
@@ -42,7 +42,7 @@ def demo(paths: LabPaths, progress: Progress) -> dict[str, Any]:
 
     Raises PlaybookFailed with the reason when a server does not come up.
     """
-    ssh_key.ensure(paths)  # virtual machines have their own keys, so it may not be there
+    lab_secrets.ensure_ssh_key(paths)  # virtual machines have their own keys, so it may not be there
     paths.demo.unlink(missing_ok=True)
     _run("demo.yaml", paths, progress, "Demonstration")
     return dict(_result(paths.demo))

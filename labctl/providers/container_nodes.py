@@ -10,7 +10,7 @@ from typing import Any
 
 from labctl.ansible import inventory
 from labctl.errors import BadInput, LabError
-from labctl.lab import ssh_key
+from labctl.lab import secrets as lab_secrets
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.lab.snapshot_store import Snapshot
@@ -116,7 +116,7 @@ class ContainerNodes:
         return [item for item in found if item.directory == str(self._paths.directory)]
 
     def make_keys(self) -> None:
-        ssh_key.ensure(self._paths)
+        lab_secrets.ensure_ssh_key(self._paths)
 
     def prepare(self, progress: Progress, *, by_vagrant: bool) -> tuple[str, ...]:
         lab, made_by = self._lab, self._installed

@@ -80,12 +80,14 @@ class Step:
             self._nodes[name] = self._before.pop(name)
             self._nodes[name].busy = False
 
-    def end(self) -> None:
-        """Report no further activity."""
+    def end(self, verdict: str) -> str:
+        """Report no further activity. Returns the step's last line."""
         with self._telling:
             for timer in self._timers:
                 timer.cancel()
             self._told.update(self.marks)
+        notes = f" ({'; '.join(self._notes)})" if self._notes else ""
+        return f"{self.title}: {verdict} {self.elapsed:.1f} s{notes}"
 
     def _tell_if_busy(self, activity: str) -> None:
         busy = [node for node in list(self._nodes.values()) if node.busy and node.activity == activity]
@@ -103,17 +105,6 @@ class Step:
     def elapsed(self) -> float:
         """Seconds since the step began."""
         return time.monotonic() - self._start
-
-    @property
-    def beginning(self) -> str:
-        """The first line of the step."""
-        seconds = self._expected.seconds if self._expected else 0
-        return f"{self.title} ...{f' (about {seconds:.0f} s)' if seconds >= 1 else ''}"
-
-    def ending(self, verdict: str) -> str:
-        """The last line of the step."""
-        notes = f" ({'; '.join(self._notes)})" if self._notes else ""
-        return f"{self.title}: {verdict} {self.elapsed:.1f} s{notes}"
 
     def view(self, run_started: float, after: float | None) -> View:
         """The step as it is now. after has the seconds of the steps after it, None if unknown."""
@@ -150,9 +141,11 @@ class Progress:
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """A step, which is reported when it begins, and when it ends with the time it took."""
-        step = Step(self, title, self._estimates.of(title))
-        self.write(step.beginning)
-        self.tell(step.beginning)
+        expected = self._estimates.of(title)
+        about = f" (about {expected.seconds:.0f} s)" if expected and expected.seconds >= 1 else ""
+        self.write(f"{title} ...{about}")
+        self.tell(f"{title} ...{about}")
+        step = Step(self, title, expected)
         try:
             with self._shown(step):
                 yield step
@@ -187,8 +180,7 @@ class Progress:
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     def _end(self, step: Step, verdict: str, sign: str, style: str) -> None:
-        step.end()
-        text = step.ending(verdict)
+        text = step.end(verdict)
         self.write(text)
         self._console.print(Text.assemble((sign, style), text) if self._live else Text(text))
 
