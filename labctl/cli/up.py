@@ -38,15 +38,13 @@ def up(
     It ends with a verification and prints Nova's own list of services. Repeated on a running lab it changes nothing: if
     nothing has drifted since the last full run, site.yaml is skipped; --full runs it anyway.
     """
-    services = "null"
     if source is not None:
         if dry_run or evict or full:
             raise BadInput("--from creates a new lab; --dry-run, --evict and --full are for one that exists")
         manifest, lab = transfer.check_import(lab_paths(context), source)
         with working(lab, "up", quiet_output=as_json) as lab:
             outcome = transfer.up(lab, source, manifest)
-            if as_json:
-                services = service_list(lab, options="-f json")
+            services = service_list(lab, options="-f json") if as_json else "null"
         typer.echo(_document(outcome, lab, services) if as_json else _farewell(outcome, lab))
         return
     lab = load(context)
@@ -60,8 +58,7 @@ def up(
         for line in plan.lines() if plan.due else ():
             lab.progress.say(line)
         outcome = lifecycle_up.up(lab, plan, full=full)
-        if as_json:
-            services = service_list(lab, options="-f json")
+        services = service_list(lab, options="-f json") if as_json else "null"
     changes = plan.document()["changes"]
     typer.echo(_document(outcome, lab, services, plan=changes) if as_json else _farewell(outcome, lab))
 

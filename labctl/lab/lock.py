@@ -26,8 +26,7 @@ def held(paths: LabPaths, verb: str) -> Iterator[None]:
             holder = stream.read().strip() or "another process"
             remedy = "Wait until it ends, then try again."
             raise LabError(f"The lab in {paths.directory} is in use by {holder}", remedy) from error
-        stream.seek(0)
-        stream.truncate()
+        stream.truncate(0)
         stream.write(f"labctl {verb} (process {os.getpid()})")
         stream.flush()
         try:

@@ -10,7 +10,8 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
 
 from labctl.files import cache_directory, read_json, write_json
 
@@ -18,6 +19,17 @@ _REMEMBERED = 5  # runs of a step, of which the median is the estimate
 _FASTEST, _SLOWEST = 1 / 3, 3.0  # compared with earlier runs; beyond that, it is a different kind of run
 
 Kind = tuple[str, ...]  # words of a run, those that matter most first
+
+
+class _Past(BaseModel):
+    """What is known of one kind of a step (seconds of each, fractions of its marks) or run (titles of its steps)."""
+
+    seconds: list[float] = []
+    marks: dict[str, float] = {}
+    titles: list[str] = []
+
+
+_FILE = TypeAdapter(dict[str, dict[str, _Past]])  # by title of a step, or verb of a run, and by kind
 
 
 @dataclass
@@ -57,11 +69,11 @@ class Estimates:
     def of(self, title: str) -> Expectation | None:
         """What to expect of a step; None when there was none with this title yet."""
         past = self._past(title)
-        return Expectation(statistics.median(past["seconds"]), past["marks"]) if past.get("seconds") else None
+        return Expectation(statistics.median(past.seconds), past.marks) if past.seconds else None
 
     def after(self, title: str) -> float | None:
         """Seconds that the steps after this one take together, None when earlier runs of the verb had no such step."""
-        titles = self._past(self._run).get("titles", [])
+        titles = self._past(self._run).titles
         if title not in titles:
             return None
         later = (self.of(other) for other in titles[titles.index(title) + 1 :])
@@ -69,17 +81,17 @@ class Estimates:
 
     def learn(self, title: str, seconds: float, marks: Mapping[str, float]) -> None:
         """Remember a step that has ended, and how many seconds after its beginning each mark was passed."""
-        past = self._known.get(title, {}).get("; ".join(self._kind), {})
-        times = [*past.get("seconds", ()), round(seconds, 1)][-_REMEMBERED:]
+        past = self._known.get(title, {}).get("; ".join(self._kind), _Past())
+        times = [*past.seconds, round(seconds, 1)][-_REMEMBERED:]
         fractions = {mark: round(moment / seconds, 4) for mark, moment in marks.items() if seconds > 0}
-        self._write(title, {"seconds": times, "marks": fractions})
+        self._write(title, _Past(seconds=times, marks=fractions))
 
     def learn_run(self, titles: Sequence[str]) -> None:
         """Remember which steps a successful run had."""
         if titles:
-            self._write(self._run, {"titles": list(titles)})
+            self._write(self._run, _Past(titles=list(titles)))
 
-    def _past(self, title: str) -> dict[str, Any]:
+    def _past(self, title: str) -> _Past:
         """What is known of the kind, or else of the one that shares most of its first words."""
 
         def likeness(key: str) -> int:
@@ -87,28 +99,16 @@ class Estimates:
             return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
         kinds = self._known.get(title)
-        return kinds[max(kinds, key=likeness)] if kinds else {}
+        return kinds[max(kinds, key=likeness)] if kinds else _Past()
 
-    def _write(self, title: str, past: dict[str, Any]) -> None:
+    def _write(self, title: str, past: _Past) -> None:
         self._known = self._read()  # others may have learnt in the meantime
         self._known.setdefault(title, {})["; ".join(self._kind)] = past
         with contextlib.suppress(OSError):
-            write_json(self._path, self._known)
+            write_json(self._path, _FILE.dump_python(self._known))
 
-    def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def _read(self) -> dict[str, dict[str, _Past]]:
         try:
-            return {
-                title: {key: _checked(past) for key, past in kinds.items()}
-                for title, kinds in read_json(self._path).items()
-            }
-        except (ValueError, TypeError, AttributeError):
+            return _FILE.validate_python(read_json(self._path))
+        except ValueError:
             return {}
-
-
-def _checked(past: Mapping[str, Any]) -> dict[str, Any]:
-    """What was learnt. Raises ValueError, TypeError or AttributeError when it is damaged."""
-    return {
-        "seconds": [float(value) for value in past.get("seconds", ())],
-        "marks": {str(mark): float(fraction) for mark, fraction in past.get("marks", {}).items()},
-        "titles": [str(title) for title in past.get("titles", ())],
-    }
