@@ -16,7 +16,7 @@ import yaml
 
 from labctl.errors import LabError
 from labctl.files import write_private
-from labctl.lab import orphans
+from labctl.lab import lock
 from labctl.lab.paths import LabPaths, assets
 from labctl.ui.progress import Progress, Step
 
@@ -95,7 +95,7 @@ def run(
     child_environment = {
         **os.environ,
         **(environment or {}),
-        **orphans.mark(paths),
+        **lock.mark(paths),
         "PATH": os.pathsep.join([str(scripts), (environment or {}).get("PATH") or os.environ.get("PATH", os.defpath)]),
         "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
         "ANSIBLE_HOME": str(paths.state / "ansible"),

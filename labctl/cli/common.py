@@ -13,7 +13,7 @@ import typer
 from labctl.cli.app import Selection, complain
 from labctl.diagnostics import labs
 from labctl.errors import LabError
-from labctl.lab import lock, model, orphans
+from labctl.lab import lock, model
 from labctl.lab.paths import LabPaths, lab_directory
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.plan import Plan
@@ -72,7 +72,7 @@ def logged(
     log = log_path(context.paths, verb)
     try:
         with contextlib.redirect_stdout(output), Progress(log, verb, kind) as progress:
-            if ended := orphans.end(context.paths):
+            if ended := lock.end_orphans(context.paths):
                 progress.write(f"killed {ended} processes that an earlier run left")
             yield replace(context, progress=progress)
     except KeyboardInterrupt:

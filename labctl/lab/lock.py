@@ -1,14 +1,25 @@
-"""One labctl at a time in a directory."""
+"""One labctl at a time in a directory, without processes of an earlier one.
+
+ansible-runner starts Ansible in its own session, where neither a signal to labctl's process group nor the loss of the
+terminal reaches it. So every child has the lab's directory in its environment, and the next labctl that holds the
+lab's lock kills such processes.
+"""
 
 import contextlib
 import fcntl
 import os
 import re
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from labctl.errors import LabError
 from labctl.lab.paths import LabPaths
+
+_VARIABLE = "NOVALAB_RUN"
+_PROC = Path("/proc")
+_GRACE = 5.0  # seconds from the signal to the last look
 
 
 @contextlib.contextmanager
@@ -45,4 +56,31 @@ def holder(paths: LabPaths) -> str | None:
     except OSError:
         return None
     process = re.search(r"\(process (\d+)\)$", text)
-    return text if process and Path("/proc", process[1]).exists() else None
+    return text if process and (_PROC / process[1]).exists() else None
+
+
+def mark(paths: LabPaths) -> dict[str, str]:
+    """The environment that marks child processes of this lab."""
+    return {_VARIABLE: str(paths.directory)}
+
+
+def end_orphans(paths: LabPaths) -> int:
+    """Kill the processes of earlier runs of this lab. Returns their number, 0 on systems without /proc."""
+    found = _find(paths)
+    for process in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
+    limit = time.monotonic() + _GRACE
+    while found and _find(paths) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return len(found)
+
+
+def _find(paths: LabPaths) -> list[int]:
+    wanted = f"{_VARIABLE}={paths.directory}".encode()
+    found = []
+    for entry in _PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(entry.name) != os.getpid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found

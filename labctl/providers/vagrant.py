@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from labctl.errors import LabError
 from labctl.files import write_if_changed
-from labctl.lab import orphans, records
+from labctl.lab import lock, records
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
 from labctl.providers.node_state import NodeState
@@ -58,7 +58,7 @@ class Machines:
         self._environment = {
             **os.environ,
             **environment,
-            **orphans.mark(paths),
+            **lock.mark(paths),
             "VAGRANT_CWD": str(assets()),
             "VAGRANT_DOTFILE_PATH": str(paths.dotfile),
             "VAGRANT_DEFAULT_PROVIDER": lab.provider,

@@ -146,8 +146,10 @@ class Progress:
         self.write(f"{title} ...{about}")
         self.tell(f"{title} ...{about}")
         step = Step(self, title, expected)
+        draw = functools.partial(step.view, self._start, self._estimates.after(title))
+        live = Live(get_renderable=draw, console=self._console, transient=True, refresh_per_second=_REFRESHES)
         try:
-            with self._shown(step):
+            with live if self._live else contextlib.nullcontext():
                 yield step
         except BaseException:
             self._end(step, "failed after", "✗ ", "red")
@@ -183,16 +185,6 @@ class Progress:
         text = step.end(verdict)
         self.write(text)
         self._console.print(Text.assemble((sign, style), text) if self._live else Text(text))
-
-    @contextlib.contextmanager
-    def _shown(self, step: Step) -> Iterator[None]:
-        if not self._live:
-            yield
-            return
-        after = self._estimates.after(step.title)
-        draw = functools.partial(step.view, self._start, after)
-        with Live(get_renderable=draw, console=self._console, transient=True, refresh_per_second=_REFRESHES):
-            yield
 
 
 class Silent(Progress):
