@@ -1,7 +1,5 @@
 """The program's own options, and its verbs: a module for each, which is imported when the verb is used."""
 
-import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from labctl.cli import shell_completion
-from labctl.errors import BadInput, LabError
+from labctl.errors import BadInput
 
 HELP = """A real multi-node OpenStack Nova lab on this machine.
 
@@ -68,14 +66,6 @@ VERBS = {
 }
 
 
-@dataclass(frozen=True)
-class Selection:
-    """The lab that the options before the verb select, by directory or name; with neither, the current directory."""
-
-    directory: Path | None
-    name: str | None
-
-
 class Verbs(TyperGroup):
     """The verbs. Listing and completing them imports none of their modules, so --help is fast."""
 
@@ -119,11 +109,6 @@ app = typer.Typer(
 )
 
 
-def complain(error: LabError) -> None:
-    """Print an error on standard error."""
-    sys.stderr.write(f"labctl: {error}\n")
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -154,4 +139,4 @@ def common(
     """The options before the verb."""
     if name is not None and directory is not None:
         raise BadInput("Both -C and --lab say which lab", "Leave out one of the two.")
-    context.obj = Selection(directory, name)
+    context.obj = (directory, name)  # see labctl.cli.common.lab_paths

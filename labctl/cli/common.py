@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.app import Selection, complain
 from labctl.diagnostics import labs
 from labctl.errors import LabError
 from labctl.lab import lock, model
@@ -28,8 +27,9 @@ Evict = Annotated[
 
 def lab_paths(context: typer.Context) -> LabPaths:
     """The files of the lab that the options before the verb select. Raises BadInput when --lab names none."""
-    chosen: Selection = context.obj
-    return LabPaths(lab_directory(chosen.directory) if chosen.name is None else labs.directory_of(chosen.name))
+    selected: tuple[Path | None, str | None] = context.obj
+    directory, name = selected
+    return LabPaths(lab_directory(directory) if name is None else labs.directory_of(name))
 
 
 def load(context: typer.Context) -> LabContext:
@@ -76,11 +76,10 @@ def logged(
                 progress.write(f"killed {ended} processes that an earlier run left")
             yield replace(context, progress=progress)
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nlabctl: interrupted. `labctl {verb}` continues from here.\nLog: {log}\n")
+        typer.echo(f"\nlabctl: interrupted. `labctl {verb}` continues from here.\nLog: {log}", err=True)
         raise typer.Exit(130) from None
     except LabError as error:
-        complain(error)
-        sys.stderr.write(f"Log: {log}\n")
+        typer.echo(f"labctl: {error}\nLog: {log}", err=True)
         raise typer.Exit(error.exit_status) from None
 
 

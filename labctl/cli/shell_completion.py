@@ -1,6 +1,5 @@
 """Completion of values in a shell, beside verbs and options. It must be quick: a person has pressed the Tab key."""
 
-import os
 from pathlib import Path
 
 import typer
@@ -10,14 +9,6 @@ from labctl.lab.paths import LabPaths, lab_directory
 
 PROGRAM = "labctl"
 VARIABLE = "_LABCTL_COMPLETE"  # typer's name for it: in the environment when a shell asks
-
-
-def prepare() -> None:
-    """Let typer answer if a shell asks for completions."""
-    if VARIABLE in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]
-
-        completion_init()
 
 
 def labs(incomplete: str) -> list[str]:
