@@ -54,15 +54,15 @@ def ensure_ssh_key(paths: LabPaths) -> bool:
     paths.ssh_key.parent.mkdir(mode=0o700, exist_ok=True)
     # Created elsewhere and moved, the private key last: a run that is killed here leaves no incomplete pair.
     with tempfile.TemporaryDirectory(dir=paths.state) as directory:
-        made = Path(directory, "key")
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "novalab", "-f", str(made)]
+        key = Path(directory, "key")
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "novalab", "-f", str(key)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         except FileNotFoundError as error:
             raise LabError("ssh-keygen is missing", "Install OpenSSH's client (Debian: openssh-client).") from error
         except subprocess.CalledProcessError as error:
             raise LabError(f"ssh-keygen failed: {error.stderr.strip()}", f"Look at {paths.state}.") from error
-        made.with_suffix(".pub").chmod(0o644)  # sshd in the nodes reads it through a mount
-        made.with_suffix(".pub").replace(paths.ssh_public_key)
-        made.replace(paths.ssh_key)
+        key.with_suffix(".pub").chmod(0o644)  # sshd in the nodes reads it through a mount
+        key.with_suffix(".pub").replace(paths.ssh_public_key)
+        key.replace(paths.ssh_key)
     return True

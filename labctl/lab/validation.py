@@ -1,4 +1,4 @@
-"""lab.yaml checked against its schema, each mistake with its line, what was found and what was expected."""
+"""Check lab.yaml against its schema. Each mistake has its line, what was found and what was expected."""
 
 import difflib
 import sys
@@ -21,7 +21,7 @@ from labctl.lab.schema import (
 )
 from labctl.lab.yaml_reader import KeyPath, Mistake, YamlFile
 
-# Expectations where pydantic's own words would need knowledge of pydantic.
+# Expectations where pydantic's message would be hard to understand.
 _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
     ("name",): ("a lower-case letter, then up to 19 lower-case letters, digits or hyphens", None),
     ("release",): ('"2025.1" (epoxy) or "2022.2" (zed)', None),
@@ -56,7 +56,7 @@ _TEXTS: frozenset[KeyPath] = frozenset(
 def check(file: YamlFile, *, platform: str = sys.platform) -> tuple[LabFile, list[Mistake]]:
     """Check the data of a lab.yaml.
 
-    Returns what it means, with defaults in the place of what is wrong, and everything that is wrong, by line.
+    Returns its meaning, with defaults in place of wrong values, and all mistakes, ordered by line.
     """
     mistakes = list(file.mistakes)
     data = file.data if file.data is not None else {}
@@ -90,7 +90,7 @@ def _as_meant(value: Any, file: YamlFile, key: KeyPath = ()) -> Any:  # noqa: AN
 
 
 def _general(key: KeyPath) -> KeyPath:
-    """A key with a star in the place of positions in a list, and of names that may be any."""
+    """A key with a star in place of positions in a list and of arbitrary names."""
     general: KeyPath = ()
     for part in key:
         anything = part.isdigit() or general in (("images", "*", "properties"), ("secrets",))
@@ -118,7 +118,7 @@ def _mistake(problem: Any, file: YamlFile) -> Mistake:  # noqa: ANN401 (pydantic
 
 
 def _known(key: KeyPath) -> tuple[str, str | None]:
-    """What keys there are beside an unknown one, and which one may be meant, in the same place or in another."""
+    """The keys that are allowed beside an unknown one, and which was probably meant, there or elsewhere."""
     places: dict[KeyPath, list[str]] = {
         (): list(LabFile.model_fields),
         ("controller",): list(Controller.model_fields),
@@ -148,7 +148,7 @@ def _found(key: KeyPath, value: object, file: YamlFile) -> str:
 
 
 def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> Iterator[tuple[set[str], Mistake]]:
-    """What is right by itself and wrong together; with the keys that each rule reads."""
+    """Values that are valid alone but not together, with the keys that each rule reads."""
 
     def wrong(keys: tuple[str, ...], found: str, expected: str, remedy: str) -> tuple[set[str], Mistake]:
         """A mistake in the first of the keys that a rule reads, at the line of the first one that is in the file."""
@@ -206,7 +206,7 @@ def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> Iterator[tup
 
 
 def _images(images: tuple[Image, ...]) -> Iterator[tuple[KeyPath, str, str, str]]:
-    """What is wrong with images whose values are right by themselves: where, found, expected, remedy."""
+    """Mistakes in images whose values are valid alone: where, found, expected, remedy."""
     names = {OWN_IMAGE: "the lab's own image"}
     for position, image in enumerate(images):
         name, url = ("images", str(position), "name"), ("images", str(position), "url")
