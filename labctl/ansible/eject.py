@@ -1,4 +1,4 @@
-"""Playbooks and Vagrantfile for people who go on by hand, without labctl's verbs for it."""
+"""Playbooks and Vagrantfile for people who continue by hand, without labctl."""
 
 import shlex
 import shutil
@@ -11,27 +11,23 @@ import jinja2
 from labctl.errors import BadInput, LabError
 from labctl.lab.paths import COLLECTION, LabPaths, assets
 
-# What Ansible and Vagrant start from; the rest of the collection is found where it is installed.
+# Ansible and Vagrant start from these; they find the rest of the collection where it is installed.
 _PARTS = ("Vagrantfile", "site.yaml", "hosts.ini.j2", "group_vars", "playbooks")
-# Variables are beside the inventory, and images are made by labctl from its own playbook.
+# Variables are beside the inventory, and only labctl builds images.
 _NOT_OF_PLAYBOOKS = ("group_vars", "images.yaml")
 _OF_COLLECTION = ("galaxy.yml", "meta", "plugins", "roles")
-_README = Path(__file__).parent / "ejected.md.j2"
 
 
 def eject(paths: LabPaths, *, roles: bool = False) -> list[str]:
-    """Write the files into the lab's directory, which is made if need be. Returns their names.
+    """Write the files into the lab's directory, which is created if it is missing. Returns their names.
 
-    With roles the whole collection comes along, to be changed. Raises BadInput when one of the files already exists.
+    With roles this includes the entire collection. Raises BadInput when one of the files already exists.
     """
     root = assets()
     names = [*_PARTS, "ansible.cfg", "README.md", *([COLLECTION.parts[0]] if roles else [])]
-    there = [name for name in names if (paths.directory / name).exists()]
-    if there:
-        raise BadInput(
-            f"{paths.directory} has these already: {', '.join(there)}; nothing was changed",
-            "Choose another directory, or move them away first.",
-        )
+    if present := ", ".join(name for name in names if (paths.directory / name).exists()):
+        remedy = "Choose another directory, or move them away first."
+        raise BadInput(f"{paths.directory} already has: {present}; nothing was changed", remedy)
     try:
         paths.directory.mkdir(parents=True, exist_ok=True)
         for name in _PARTS:
@@ -48,7 +44,7 @@ def eject(paths: LabPaths, *, roles: bool = False) -> list[str]:
 
 
 def _copy(source: Path, target: Path, *, leave: tuple[str, ...] = ()) -> None:
-    """Copy a file or folder; links become what they lead to."""
+    """Copy a file or directory; links are followed."""
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", *leave))
     else:
@@ -57,7 +53,7 @@ def _copy(source: Path, target: Path, *, leave: tuple[str, ...] = ()) -> None:
 
 
 def _ansible_cfg(text: str, *, roles: bool) -> str:
-    """The settings, with the places where collections are: roles of one's own come first."""
+    """The settings, with the places of collections: ejected roles come first."""
     places = [*([str(Path())] if roles else []), "~/.ansible/collections", sysconfig.get_path("purelib")]
     head = "[defaults]\n"
     if head not in text:
@@ -66,14 +62,8 @@ def _ansible_cfg(text: str, *, roles: bool) -> str:
 
 
 def _readme(paths: LabPaths, *, roles: bool) -> str:
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701 (Markdown)
-    )
-    # Not resolved: a virtual environment's Python is a link, and its neighbours are the environment's programs.
+    text = (Path(__file__).parent / "ejected.md.j2").read_text(encoding="utf-8")
+    template = jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+    # Not resolved: a virtual environment's Python is a link, beside the environment's other programs.
     programs = shlex.quote(str(Path(sys.executable).parent))
-    return environment.from_string(_README.read_text(encoding="utf-8")).render(
-        programs=programs, directory=shlex.quote(str(paths.directory)), roles=roles
-    )
+    return str(template.render(programs=programs, directory=shlex.quote(str(paths.directory)), roles=roles))

@@ -1,6 +1,5 @@
-"""What runs on the nodes of a lab, and what belongs to it: the roles of group_vars, and what they say of themselves."""
+"""The services of a lab's nodes: the roles from group_vars, and what their vars/services.yml says."""
 
-from itertools import chain
 from pathlib import PurePosixPath
 
 from labctl.lab import service_files
@@ -15,7 +14,7 @@ def roles(lab: Lab, group: Group) -> list[str]:
 
 
 def of(lab: Lab, node: Node) -> list[Services]:
-    """What each role of a node brings in this lab; causes of failures come before consequences."""
+    """The services of each role of a node; causes of failures come before consequences."""
     own, common = service_files.lab_roles(node.group), service_files.common_roles()
     names = [role for feature in lab.features for role in (*common.get(feature, ()), *own.get(feature, ()))]
     return [service_files.of_role(name).of(lab.release.debian, lab.features) for name in names]
@@ -32,22 +31,22 @@ def units(lab: Lab, node: Node) -> list[str]:
 
 
 def log_files(lab: Lab, node: Node) -> list[PurePosixPath]:
-    """The log files of a node's services, beside which their directories may have more."""
+    """The log files of a node's services; their directories may have others."""
     return [PurePosixPath(file) for role in of(lab, node) for file in role.logs]
 
 
 def log_directories(lab: Lab, node: Node) -> list[str]:
-    """Where the log files of a node's services are."""
+    """The directories of the log files of a node's services."""
     return sorted({str(path.parent) for path in log_files(lab, node)})
 
 
 def configuration(lab: Lab, node: Node) -> list[str]:
-    """The files and directories that hold what a node's roles configure.
+    """The files and directories with the configuration of a node's services.
 
-    A file below /etc stands for its service's whole directory, except where services share one.
+    A file below /etc stands for the directory of its service, except where services share one.
     """
     found = set()
-    for file in chain.from_iterable(role.files for role in of(lab, node)):
+    for file in (file for role in of(lab, node) for file in role.files):
         root, *parts = PurePosixPath(file.path).parts
         shared = parts[0] != "etc" or parts[1] in ("default", "systemd")
         found.add(file.path if shared else f"{root}{parts[0]}/{parts[1]}")
@@ -60,7 +59,7 @@ def reporting(lab: Lab) -> dict[str, list[str]]:
 
 
 def versions(lab: Lab) -> dict[str, tuple[str, ...]]:
-    """What people ask the version of, and the packages that have it, whichever of them is installed."""
+    """The packages that have the version of a component, whichever of them is installed, by component."""
     return {name: packages for node in lab.nodes for role in of(lab, node) for name, packages in role.versions.items()}
 
 

@@ -1,4 +1,4 @@
-"""What verbs share: the lab they are about, its lock and log, and options that several of them take."""
+"""What verbs share: the selected lab, its lock and log, and options that several of them take."""
 
 import contextlib
 import sys
@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from labctl.cli.app import Selection, complain
 from labctl.diagnostics import labs
 from labctl.errors import LabError
-from labctl.lab import lock, model, orphans
+from labctl.lab import lock, model
 from labctl.lab.paths import LabPaths, lab_directory
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.diff import Plan
@@ -22,29 +21,28 @@ from labctl.ui.progress import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
 Evict = Annotated[
-    bool, typer.Option("--evict", help="Nodes may leave with servers on them, which are deleted; they cannot be moved.")
+    bool, typer.Option("--evict", help="Remove nodes even if they have servers, which are deleted: none can be moved.")
 ]
 
 
 def lab_paths(context: typer.Context) -> LabPaths:
     """The files of the lab that the options before the verb select. Raises BadInput when --lab names none."""
-    selection: Selection = context.obj
-    if selection.name is not None:
-        return LabPaths(labs.directory_of(selection.name))
-    return LabPaths(lab_directory(selection.directory))
+    selected: tuple[Path | None, str | None] = context.obj
+    directory, name = selected
+    return LabPaths(lab_directory(directory) if name is None else labs.directory_of(name))
 
 
 def load(context: typer.Context) -> LabContext:
-    """The lab as it is described, to look at it."""
+    """The lab as described, without a lock or progress."""
     paths = lab_paths(context)
     return LabContext.of(model.load(paths), paths)
 
 
 @contextlib.contextmanager
 def planned(context: LabContext, verb: str, *, evict: bool = False, remove: bool = False) -> Iterator[Plan]:
-    """The plan for a lab, made while its lock is held and with nothing refused. Raises BadInput otherwise.
+    """The plan for a lab whose lock is held. Raises BadInput when the plan is refused.
 
-    Where there is no lab yet, a refusal comes before the directory is touched.
+    Where there is no lab yet, this happens before the directory is touched.
     """
     if not context.paths.state.is_dir():
         preflight(context, evict=evict, remove=remove).check(context.paths)
@@ -57,10 +55,8 @@ def planned(context: LabContext, verb: str, *, evict: bool = False, remove: bool
 @contextlib.contextmanager
 def working(context: LabContext, verb: str, *, quiet_output: bool = False) -> Iterator[LabContext]:
     """The same lab with its lock held and with progress, for a verb that changes something."""
-    with (
-        lock.held(context.paths, verb),
-        logged(context, verb, (_age(context.paths),), quiet_output=quiet_output) as lab,
-    ):
+    kind = (_age(context.paths),)
+    with lock.held(context.paths, verb), logged(context, verb, kind, quiet_output=quiet_output) as lab:
         yield lab
 
 
@@ -70,23 +66,20 @@ def logged(
 ) -> Iterator[LabContext]:
     """The same lab with progress and a log; a failure ends with the name of the log.
 
-    kind says which earlier runs took as long. quiet_output keeps standard output for the result.
+    kind says which earlier runs took about as long. quiet_output keeps standard output for the result.
     """
-    output: contextlib.AbstractContextManager[Any] = (
-        contextlib.redirect_stdout(sys.stderr) if quiet_output else contextlib.nullcontext()
-    )
+    output = sys.stderr if quiet_output else sys.stdout
     log = log_path(context.paths, verb)
     try:
-        with output, Progress(log, verb, kind) as progress:
-            if ended := orphans.end(context.paths):
-                progress.write(f"ended {ended} processes of a run that was killed")
+        with contextlib.redirect_stdout(output), Progress(log, verb, kind) as progress:
+            if ended := lock.end_orphans(context.paths):
+                progress.write(f"killed {ended} processes that an earlier run left")
             yield replace(context, progress=progress)
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nlabctl: interrupted. `labctl {verb}` continues from here.\nLog: {log}\n")
+        typer.echo(f"\nlabctl: interrupted. `labctl {verb}` continues from here.\nLog: {log}", err=True)
         raise typer.Exit(130) from None
     except LabError as error:
-        complain(error)
-        sys.stderr.write(f"Log: {log}\n")
+        typer.echo(f"labctl: {error}\nLog: {log}", err=True)
         raise typer.Exit(error.exit_status) from None
 
 
@@ -96,10 +89,10 @@ def log_path(paths: LabPaths, verb: str) -> Path:
 
 
 def kind_of(context: LabContext, *, due: bool) -> tuple[str, ...]:
-    """What a run's times depend on: whether the nodes exist and anything is to be done, and how the lab is made."""
+    """What the duration of a run depends on: whether the nodes exist, whether there is work, and the kind of lab."""
     lab = context.lab
-    nodes = f"{len(lab.nodes)} nodes"
-    return (_age(context.paths, due=due), "+".join(lab.features), lab.provider, lab.release, nodes)
+    age = _age(context.paths, due=due)
+    return (age, "+".join(lab.features), lab.provider, lab.release, f"{len(lab.nodes)} nodes")
 
 
 def _age(paths: LabPaths, *, due: bool = True) -> str:

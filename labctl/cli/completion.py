@@ -1,21 +1,19 @@
-"""labctl completion: print what makes a shell complete."""
+"""labctl completion: print a completion script for a shell."""
 
 from typing import Annotated, Literal
 
 import typer
+from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-from labctl.cli import shell_completion
-
-verb = typer.Typer(rich_markup_mode=None)
+from labctl.cli.shell_completion import PROGRAM, VARIABLE
 
 
-@verb.command()
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.")]) -> None:
-    """Print what makes a shell complete verbs, options, nodes and labs.
+    """Print a script that lets a shell complete verbs, options, nodes and labs.
 
     \b
       bash:  labctl completion bash >> ~/.bashrc
       zsh:   labctl completion zsh > a file `_labctl` in a directory of $fpath, before compinit
       fish:  labctl completion fish > ~/.config/fish/completions/labctl.fish
     """
-    typer.echo(shell_completion.script(shell))
+    typer.echo(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell))

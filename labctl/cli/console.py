@@ -10,23 +10,18 @@ from labctl.errors import BadInput
 from labctl.lifecycle import instances
 from labctl.ui import text
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def console(
     context: typer.Context,
     server: Annotated[str, typer.Argument(help="Name or id of a server, of any project.")],
     no_open: Annotated[bool, typer.Option("--no-open", "--print", help="Print the URL only.")] = False,
-    log: Annotated[bool, typer.Option("--log", help="Print what the guest has said on its serial console.")] = False,
-    lines: Annotated[
-        int | None, typer.Option("--lines", min=1, help="With --log, the last lines only.", metavar="N")
-    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Print the output of the serial console.")] = False,
+    lines: Annotated[int | None, typer.Option(min=1, help="With --log, the last lines only.", metavar="N")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the screen of a server in a browser, or what it has said on its serial console.
+    """Show the screen of a server in a browser, or the output of its serial console.
 
-    The URL is good for ten minutes, from this machine. Where there is no display, it is only printed.
+    The URL is valid for ten minutes, on this machine. Without a display, it is only printed.
 
     \b
       labctl console demo-compute1

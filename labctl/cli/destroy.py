@@ -9,10 +9,7 @@ from labctl.errors import BadInput
 from labctl.lab import snapshot_store
 from labctl.lifecycle import destroy as lifecycle_destroy
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def destroy(
     context: typer.Context,
     keep_snapshots: Annotated[
@@ -21,13 +18,11 @@ def destroy(
 ) -> None:
     """Remove the lab: nodes, network, inventory, secrets, snapshots. Images, logs and lab.yaml stay."""
     lab = load(context)
-
-    snapshots = snapshot_store.every(lab.paths)
+    snapshots = ", ".join(snapshot.name for snapshot in snapshot_store.every(lab.paths))
     if keep_snapshots and not lab.provider.keeps_snapshots:
         raise BadInput("Snapshots of virtual machines go with the machines; nothing was changed", "Halt them instead.")
-    with working(lab, "destroy") as context_:
-        removed = lifecycle_destroy.destroy(context_, keep_snapshots=keep_snapshots)
-    typer.echo("The lab is gone." if removed else "There was nothing to remove.")
+    with working(lab, "destroy") as lab:
+        removed = lifecycle_destroy.destroy(lab, keep_snapshots=keep_snapshots)
+    typer.echo("The lab is removed." if removed else "There was nothing to remove.")
     if snapshots:
-        names = ", ".join(snapshot.name for snapshot in snapshots)
-        typer.echo(f"Snapshots {'kept' if keep_snapshots else 'removed with it'}: {names}")
+        typer.echo(f"Snapshots {'kept' if keep_snapshots else 'removed with it'}: {snapshots}")

@@ -8,10 +8,7 @@ import typer
 from labctl.cli.common import Json, load, working
 from labctl.lifecycle import instances
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def explain(
     context: typer.Context,
     server: Annotated[str, typer.Argument(help="Name or id of a server, of any project.")],
@@ -21,6 +18,6 @@ def explain(
     lab = load(context)
     instances.preflight(lab.lab, lab.paths)
     found = instances.Cloud(lab.lab, lab.paths).find(server)
-    with working(lab, "explain", quiet_output=True) as context_:
-        result = instances.explain(found, context_)
+    with working(lab, "explain", quiet_output=True) as lab:
+        result = instances.explain(found, lab)
     typer.echo(json.dumps(result, indent=2) if as_json else result["text"])

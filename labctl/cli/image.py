@@ -9,7 +9,7 @@ from labctl.lab import schema
 from labctl.lifecycle import up
 from labctl.lifecycle.context import LabContext
 
-verb = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The images that nodes in containers start from.")
+verb = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @verb.callback()
@@ -26,7 +26,7 @@ def ensure(
     ] = "node",
     release: Annotated[str | None, typer.Option(help="The OpenStack release; by default that of the lab.")] = None,
 ) -> None:
-    """Make an image unless it is there, and print its name. Progress goes to standard error.
+    """Build an image unless it exists, and print its name. Progress goes to standard error.
 
     \b
       labctl image ensure --kind controller --release zed
@@ -34,6 +34,6 @@ def ensure(
     lab = load(context)
     if release is not None:
         lab = LabContext.of(lab.lab.model_copy(update={"release": schema.release(release)}), lab.paths)
-    with working(lab, "image", quiet_output=True) as context_:
-        name = up.make_image(context_, kind)
+    with working(lab, "image", quiet_output=True) as lab:
+        name = up.make_image(lab, kind)
     typer.echo(name)

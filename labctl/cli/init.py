@@ -1,4 +1,4 @@
-"""labctl init: begin a lab with a commented lab.yaml."""
+"""labctl init: start a lab with a commented lab.yaml."""
 
 from typing import Annotated
 
@@ -7,17 +7,14 @@ import typer
 from labctl.cli.common import lab_paths
 from labctl.lifecycle import init as lifecycle_init
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def init(
     context: typer.Context,
     name: Annotated[str | None, typer.Option(help="The lab's name; by default one that is free.")] = None,
 ) -> None:
     """Write a commented lab.yaml, with a name and a network that are free on this machine.
 
-    A lab.yaml that is there is never overwritten.
+    An existing lab.yaml is never overwritten.
     """
     paths = lab_paths(context)
     chosen = lifecycle_init.init(paths, name=name)

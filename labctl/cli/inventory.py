@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from labctl.ansible import inventory as inventory_file
+from labctl.ansible import inventory as ansible_inventory
 from labctl.cli.common import load
 from labctl.errors import BadInput
 from labctl.remote import access
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def inventory(
     context: typer.Context,
     source: Annotated[
@@ -33,4 +30,4 @@ def inventory(
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"{source}: expected JSON with host, port, user and key by node, found {error!r}") from error
     lab.paths.make_state()
-    inventory_file.write(lab.lab, lab.paths, hosts)
+    ansible_inventory.write(lab.lab, lab.paths, hosts)

@@ -1,19 +1,25 @@
 """The command line."""
 
+import os
 import signal
 import sys
 
-from labctl.cli.app import app, complain
-from labctl.cli.shell_completion import PROGRAM, prepare
+import typer
+
+from labctl.cli.app import app
+from labctl.cli.shell_completion import PROGRAM, VARIABLE
 from labctl.errors import LabError
 
 
 def main() -> None:
     """Run the command line; the process ends with its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends as cleanly as Ctrl-C
-    prepare()
+    if VARIABLE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     try:
         app(prog_name=PROGRAM)
     except LabError as error:
-        complain(error)
+        typer.echo(f"labctl: {error}", err=True)
         sys.exit(error.exit_status)

@@ -1,18 +1,15 @@
-"""labctl pause: hold all nodes still."""
+"""labctl pause: freeze all nodes."""
 
 import typer
 
 from labctl.cli.common import load, working
-from labctl.lifecycle import pause as pausing
-
-verb = typer.Typer(rich_markup_mode=None)
+from labctl.lifecycle import pause as lifecycle_pause
 
 
-@verb.command()
 def pause(context: typer.Context) -> None:
-    """Freeze all nodes at one moment. They keep their memory and use no processor; `labctl resume` ends it."""
+    """Freeze all nodes at the same moment. They keep their memory and use no processor, until `labctl resume`."""
     lab = load(context)
-    pausing.preflight(lab)
-    with working(lab, "pause") as context_:
-        pausing.pause(context_)
+    lifecycle_pause.preflight(lab)
+    with working(lab, "pause") as lab:
+        lifecycle_pause.pause(lab)
     typer.echo("The nodes are paused. `labctl resume` lets them run again.")

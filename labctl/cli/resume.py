@@ -1,18 +1,15 @@
-"""labctl resume: let the nodes go on."""
+"""labctl resume: let paused nodes run again."""
 
 import typer
 
 from labctl.cli.common import load, working
-from labctl.lifecycle import pause as pausing
-
-verb = typer.Typer(rich_markup_mode=None)
+from labctl.lifecycle import pause
 
 
-@verb.command()
 def resume(context: typer.Context) -> None:
     """Let the nodes run again after `labctl pause`. Nova's services report again within seconds."""
     lab = load(context)
-    pausing.preflight(lab)
-    with working(lab, "resume") as context_:
-        held = pausing.resume(context_)
+    pause.preflight(lab)
+    with working(lab, "resume") as lab:
+        held = pause.resume(lab)
     typer.echo("The nodes run again." if held else "No node was paused.")

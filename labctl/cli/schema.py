@@ -4,10 +4,7 @@ import typer
 
 from labctl.lab import schema as labfile
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def schema() -> None:
     """Print the JSON schema of lab.yaml."""
     typer.echo(labfile.schema(), nl=False)

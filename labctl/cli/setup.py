@@ -1,4 +1,4 @@
-"""labctl setup: make what the nodes need."""
+"""labctl setup: create what the nodes need."""
 
 from typing import Annotated
 
@@ -7,19 +7,16 @@ import typer
 from labctl.cli.common import kind_of, load, logged, planned
 from labctl.lifecycle import up
 
-verb = typer.Typer(rich_markup_mode=None)
 
-
-@verb.command()
 def setup(
     context: typer.Context,
     nodes_only: Annotated[
         bool, typer.Option("--nodes-only", help="Only network, images and keys, no packages. `vagrant up` calls this.")
     ] = False,
 ) -> None:
-    """Make what the nodes need: packages on this host, a network, node images, secrets and keys.
+    """Create what the nodes need: packages on this host, a network, node images, secrets and keys.
 
-    `labctl up` does this too. By itself it prepares for `vagrant up` by hand:
+    `labctl up` does this too. Use it to prepare for `vagrant up` by hand:
 
     \b
       labctl setup
@@ -27,5 +24,5 @@ def setup(
       ansible-playbook -i hosts.ini site.yaml
     """
     lab = load(context)
-    with planned(lab, "setup"), logged(lab, "setup", kind_of(lab, due=True)) as working:
-        up.setup(working, packages=not nodes_only)
+    with planned(lab, "setup"), logged(lab, "setup", kind_of(lab, due=True)) as lab:
+        up.setup(lab, packages=not nodes_only)

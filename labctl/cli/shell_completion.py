@@ -1,30 +1,14 @@
-"""What shells complete, beside verbs and options. It must be quick: a person waits with a finger on the Tab key."""
+"""Completion of values in a shell, beside verbs and options. It must be quick: a person has pressed the Tab key."""
 
-import json
-import os
 from pathlib import Path
 
 import typer
 
+from labctl.files import read_json
 from labctl.lab.paths import LabPaths, lab_directory
 
 PROGRAM = "labctl"
 VARIABLE = "_LABCTL_COMPLETE"  # typer's name for it: in the environment when a shell asks
-
-
-def prepare() -> None:
-    """Have typer answer a shell, when it is one that asks."""
-    if VARIABLE in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]
-
-        completion_init()
-
-
-def script(shell: str) -> str:
-    """What a shell must read."""
-    from typer.completion import get_completion_script  # type: ignore[attr-defined]
-
-    return str(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell))
 
 
 def labs(incomplete: str) -> list[str]:
@@ -35,23 +19,19 @@ def labs(incomplete: str) -> list[str]:
 
 
 def nodes(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of the nodes that were made."""
-    try:
-        made = json.loads(_paths(context).made.read_text(encoding="utf-8"))
-        return [name for name in made["nodes"] if name.startswith(incomplete)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+    """Names of the nodes that exist."""
+    names = read_json(_paths(context).made).get("nodes")
+    return [name for name in names if str(name).startswith(incomplete)] if isinstance(names, list) else []
 
 
 def snapshots(context: typer.Context, incomplete: str) -> list[str]:
     """Names of the lab's snapshots."""
-    folder = _paths(context).snapshots
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(item.name for item in found if not item.name.startswith(".") and item.name.startswith(incomplete))
+    found = (item.name for item in _paths(context).snapshots.glob("*"))
+    return sorted(name for name in found if not name.startswith(".") and name.startswith(incomplete))
 
 
 def _paths(context: typer.Context) -> LabPaths:
-    """The lab that the words before say; options of the program itself are in the outermost context."""
+    """The lab that the words before select; the program's own options are in the outermost context."""
     from labctl.lab import registry
 
     given = context.find_root().params

@@ -1,4 +1,4 @@
-"""labctl snapshot: keep the state of all nodes, and come back to it."""
+"""labctl snapshot: save the state of all nodes, and restore it."""
 
 import json
 from dataclasses import asdict
@@ -11,29 +11,27 @@ from labctl.cli.common import Json, lab_paths, load, working
 from labctl.lab import snapshot_store
 from labctl.lifecycle import snapshot, verify
 
-verb = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Keep the state of all nodes, and come back to it."
-)
+verb = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Save the state of all nodes, and restore it.")
 Name = Annotated[str, typer.Argument(help="Up to 40 lower-case letters, digits and hyphens.")]
 Kept = Annotated[str, typer.Argument(help="The name of a snapshot.", autocompletion=shell_completion.snapshots)]
 
 
 @verb.command("save")
 def save(context: typer.Context, name: Name) -> None:
-    """Keep the state of all nodes at one moment, for which they stand still. The lab goes on as it was.
+    """Save the state of all nodes, which are paused for it. The lab then continues as it was.
 
-    The lab's secrets are kept with it, in .labctl/snapshots.
+    The lab's secrets are saved as well, in .labctl/snapshots.
     """
     lab = load(context)
     snapshot.check_save(lab, name)
-    with working(lab, "snapshot save") as context_:
-        snapshot.save(context_, name)
-    typer.echo(f"Snapshot {name} is kept. `labctl snapshot restore {name}` brings the lab back to it.")
+    with working(lab, "snapshot save") as lab:
+        snapshot.save(lab, name)
+    typer.echo(f"Snapshot {name} is saved. `labctl snapshot restore {name}` brings the lab back to it.")
 
 
 @verb.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """The snapshots of this lab, the oldest first."""
+    """List the snapshots of this lab, the oldest first."""
     found = snapshot_store.every(lab_paths(context))
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found], indent=2))
@@ -41,7 +39,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     for item in found:
         typer.echo(f"{item.name:<20} {item.created}  OpenStack {item.release}, {len(item.nodes)} nodes")
     if not found:
-        typer.echo("There are no snapshot.")
+        typer.echo("There are no snapshots.")
 
 
 @verb.command("restore")
@@ -51,16 +49,16 @@ def restore(
     no_verify: Annotated[bool, typer.Option("--no-verify", help="End when all services have reported.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring all nodes back to what they were, and the lab's own files with them. What was done since is lost.
+    """Restore all nodes and the lab's own files. Changes since the snapshot are lost.
 
-    It ends when every service has reported since the restore, and then verifies the lab.
+    It waits until every service has reported again, and then verifies the lab.
     """
     paths = lab_paths(context)
     lab = snapshot.check_restore(paths, name)
-    with working(lab, "snapshot restore", quiet_output=as_json) as context_:
-        seconds = snapshot.restore(context_, name)
+    with working(lab, "snapshot restore", quiet_output=as_json) as lab:
+        seconds = snapshot.restore(lab, name)
         if not no_verify:
-            verify.verify(context_)
+            verify.verify(lab)
     if as_json:
         typer.echo(json.dumps({"snapshot": name, "seconds": round(seconds, 1), "verified": not no_verify}, indent=2))
     else:
@@ -69,9 +67,9 @@ def restore(
 
 @verb.command("delete")
 def delete(context: typer.Context, name: Kept) -> None:
-    """Remove a snapshot. Nodes that were restored from it go on."""
+    """Remove a snapshot. Nodes that were restored from it stay."""
     lab = load(context)
     snapshot.check_delete(lab, name)
-    with working(lab, "snapshot delete") as context_:
-        snapshot.delete(context_, name)
-    typer.echo(f"Snapshot {name} is gone.")
+    with working(lab, "snapshot delete") as lab:
+        snapshot.delete(lab, name)
+    typer.echo(f"Snapshot {name} is removed.")

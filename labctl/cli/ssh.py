@@ -21,7 +21,7 @@ def ssh(
     node: Annotated[
         str, typer.Argument(help="controller, compute1, compute2, ...", autocompletion=shell_completion.nodes)
     ],
-    command: Annotated[list[str] | None, typer.Argument(help="What to run there; without it, a shell.")] = None,
+    command: Annotated[list[str] | None, typer.Argument(help="What to run there; by default a shell.")] = None,
 ) -> None:
     """Log in to a node, or run a command on it.
 
@@ -31,12 +31,11 @@ def ssh(
       labctl ssh controller -- 'source admin-openrc && openstack hypervisor list'
     """
     lab = load(context)
-
     lab.lab.node(node)
     host = ssh_hosts(lab, node).get(node)
     if host is None:
         raise LabError(f"{node} is not running", "Run `labctl up`.")
-    # One word goes to the node's shell as it is, so that it can hold a pipe; several are one command with arguments.
+    # One word goes to the node's shell unchanged, so that it can have a pipe; several are one command with arguments.
     words = command or []
     words = words[1:] if words[:1] == ["--"] else words
     remote = words if len(words) == 1 else [shlex.join(words)] if words else []

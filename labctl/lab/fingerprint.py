@@ -1,16 +1,16 @@
-"""The last whole run of site.yaml: what it depended on, so that nobody has to wait for it again while that is the same.
+"""The last full run of site.yaml: what it depended on, so that it need not run again while that is the same.
 
-What the run left on the nodes is noted there (module drift), with the token that the record here has too.
+How the run left the nodes is noted on them (module drift), with the same token as the record here.
 """
 
+import contextlib
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from labctl.files import write_private
+from labctl.files import read_json, write_json
 from labctl.lab import records
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths, assets
@@ -20,7 +20,7 @@ _BESIDE_INVENTORY = ("group_vars", "host_vars", "overrides")  # Ansible reads th
 
 
 def fingerprint(lab: Lab, paths: LabPaths) -> str:
-    """A digest of all that site.yaml depends on, but for what is on the nodes: settings, passwords and programs."""
+    """A digest of all that site.yaml depends on except the nodes: settings, passwords and programs."""
     digest = hashlib.sha256()
     for part in _parts(lab, paths):
         digest.update(hashlib.sha256(part).digest())
@@ -29,7 +29,8 @@ def fingerprint(lab: Lab, paths: LabPaths) -> str:
 
 def _parts(lab: Lab, paths: LabPaths) -> Iterator[bytes]:
     for name in _SOFTWARE:
-        yield f"{name} {_version(name)}".encode()
+        with contextlib.suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}".encode()
     yield records.roles().encode()
     files = [assets() / "ansible.cfg", paths.hosts_ini, paths.secrets]
     for folder in _BESIDE_INVENTORY:
@@ -38,29 +39,19 @@ def _parts(lab: Lab, paths: LabPaths) -> Iterator[bytes]:
         yield f"{path}\0".encode() + path.read_bytes()
     for image in lab.images:
         if image.path is not None:
-            # Too large to be read each time; the time of the last change cannot be set back.
+            # Too large to read each time; the time of the last change of an inode cannot be set back.
             found = (paths.directory / image.path).stat()
             yield f"{image.path} {found.st_ino} {found.st_size} {found.st_ctime_ns}".encode()
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("ANSIBLE_"):
-            yield f"{name}={value}".encode()
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    yield from (f"{name}={value}".encode() for name, value in sorted(os.environ.items()) if name.startswith("ANSIBLE_"))
 
 
 def token(lab: Lab, paths: LabPaths) -> str | None:
-    """The token of the last whole run if another one would depend on the same; else None."""
-    try:
-        data = json.loads(paths.whole.read_text(encoding="utf-8"))
-        same = isinstance(data, dict) and data.get("fingerprint") == fingerprint(lab, paths)
-    except (OSError, ValueError):
-        return None
-    return str(data["token"]) if same and data.get("token") else None
+    """The token of the last full run if a new one would depend on the same; else None."""
+    noted = read_json(paths.whole)
+    with contextlib.suppress(OSError):
+        if noted and noted.get("fingerprint") == fingerprint(lab, paths):
+            return noted.get("token")
+    return None
 
 
 def new_token() -> str:
@@ -69,10 +60,10 @@ def new_token() -> str:
 
 
 def remember(paths: LabPaths, depended: str, name: str) -> None:
-    """Note that a whole run has come to its end, of a token and a fingerprint from before it began."""
-    write_private(paths.whole, json.dumps({"fingerprint": depended, "token": name}) + "\n")
+    """Note that a full run with a token has finished; depended is the fingerprint from before it began."""
+    write_json(paths.whole, {"fingerprint": depended, "token": name})
 
 
 def forget(paths: LabPaths) -> None:
-    """Note that the nodes may be something else than a whole run has left."""
+    """Note that the nodes may differ from how the last full run left them."""
     paths.whole.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The files of images for instances that lie on this machine."""
+"""The files of images for instances on this machine."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from labctl.lab.schema import Image
 
 
 def check(images: Iterable[Image], paths: LabPaths) -> None:
-    """Refuse a file that is missing, or is another one than its checksum says. Raises BadInput."""
+    """Raise BadInput for a file that is missing or does not match its checksum."""
     for image in images:
         if image.path is None:
             continue

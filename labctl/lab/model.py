@@ -1,17 +1,16 @@
-"""The description of a lab, with every choice made: what lab.yaml says, and defaults for what it leaves out."""
+"""The description of a lab with every choice made: what lab.yaml says, and defaults for what it leaves out."""
 
 import re
 import sys
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from labctl.errors import BadInput
 from labctl.lab import schema, validation, yaml_reader
 from labctl.lab.paths import LabPaths
-from labctl.lab.schema import Image, Networking, Provider, Release
+from labctl.lab.schema import Engine, Image, Networking, Provider, Release, VirtType
 from labctl.lab.service_files import Group
 
 __all__ = ["Group", "Lab", "Node", "Release", "load", "resolve"]
@@ -27,7 +26,7 @@ _BOXES = {
 
 
 class Node(BaseModel):
-    """One machine of the lab. memory is in MiB; it and cpus count for virtual machines only."""
+    """One machine of the lab. memory is in MiB; memory and cpus are those of virtual machines only."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,19 +38,19 @@ class Node(BaseModel):
 
 
 class Lab(BaseModel):
-    """A lab as it is to be. box is None when the nodes are containers; secrets holds the overrides only."""
+    """A lab as it should be. box is None if the nodes are containers; secrets holds only those from lab.yaml."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     release: Release
     provider: Provider
-    engine: Literal["auto", "podman", "docker"]
+    engine: Engine
     network: IPv4Network
     networking: Networking
     guest_network: IPv4Network
     dashboard: bool
-    virt_type: Literal["auto", "kvm", "qemu"]
+    virt_type: VirtType
     box: str | None
     images: tuple[Image, ...]
     secrets: dict[str, str] = Field(repr=False, exclude=True)
@@ -59,7 +58,7 @@ class Lab(BaseModel):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the lab is made of: the names of the sets of roles in group_vars, in the order of installation."""
+        """The parts of the lab: the names of the sets of roles in group_vars, in the order of installation."""
         chosen = {"neutron": self.networking == "neutron", "dashboard": self.dashboard}
         return ("nova", *(name for name, wanted in chosen.items() if wanted))
 
@@ -85,7 +84,7 @@ class Lab(BaseModel):
 
     @property
     def container_prefix(self) -> str:
-        """What the names of this lab's containers start with, before a hyphen and the node's name."""
+        """The prefix of the names of this lab's containers, before a hyphen and the node's name."""
         return f"novalab-{self.name}"
 
     def container(self, node: Node) -> str:
@@ -94,12 +93,12 @@ class Lab(BaseModel):
 
     @property
     def controller(self) -> Node:
-        """The controller."""
+        """The first node."""
         return self.nodes[0]
 
     @property
     def computes(self) -> tuple[Node, ...]:
-        """The computes."""
+        """All nodes but the controller."""
         return self.nodes[1:]
 
     def with_nodes(self, nodes: Iterable[Node]) -> "Lab":
@@ -107,7 +106,7 @@ class Lab(BaseModel):
         return self.model_copy(update={"nodes": (*self.nodes, *nodes)})
 
     def former_computes(self, names: Iterable[str]) -> tuple[Node, ...]:
-        """Those of the names that are computes which the lab no longer describes, as nodes, the last one first."""
+        """Those of the names that are computes which the lab no longer describes, as nodes, highest number first."""
         described = {node.name for node in self.nodes}
         numbers = {int(match[1]) for name in names if name not in described and (match := _COMPUTE.fullmatch(name))}
         sizes = self.computes[0]
@@ -117,12 +116,11 @@ class Lab(BaseModel):
         )
 
     def node(self, name: str) -> Node:
-        """The node of a name. Raises BadInput when there is none."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        names = ", ".join(node.name for node in self.nodes)
-        raise BadInput(f"There is no node {name!r} in lab {self.name}", f"Nodes: {names}")
+        """The node with a name. Raises BadInput when there is none."""
+        nodes = {node.name: node for node in self.nodes}
+        if name not in nodes:
+            raise BadInput(f"There is no node {name!r} in lab {self.name}", f"Nodes: {', '.join(nodes)}")
+        return nodes[name]
 
 
 def compute_address(network: IPv4Network, number: int) -> IPv4Address:
@@ -133,44 +131,24 @@ def compute_address(network: IPv4Network, number: int) -> IPv4Address:
 def resolve(file: schema.LabFile, *, platform: str = sys.platform) -> Lab:
     """Make the choices that the file leaves open. platform is Python's name of the operating system."""
     provider = schema.resolved_provider(file, platform)
-    controller = Node(
-        name="controller",
-        group="controller_nodes",
-        address=file.network.network_address + schema.CONTROLLER_OFFSET,
-        cpus=file.controller.cpus,
-        memory=file.controller.memory,
-    )
-    computes = [
-        Node(
-            name=f"compute{number}",
-            group="compute_nodes",
-            address=compute_address(file.network, number),
-            cpus=file.computes.cpus,
-            memory=file.computes.memory,
-        )
-        for number in range(1, file.computes.count + 1)
-    ]
-    return Lab(
-        name=file.name,
-        release=file.release,
-        provider=provider,
-        engine=file.engine,
-        network=file.network,
-        networking=file.networking,
-        guest_network=file.guest_network,
-        dashboard=file.dashboard,
-        virt_type=file.virt_type,
-        box=None if schema.PROVIDERS[provider].containers else file.box or _BOXES[provider, file.release],
-        images=file.images,
-        secrets=dict(file.secrets),
-        nodes=(controller, *computes),
-    )
+    address = file.network.network_address + schema.CONTROLLER_OFFSET
+    nodes = [Node(name="controller", group="controller_nodes", address=address, **dict(file.controller))]
+    sizes = file.computes.model_dump(exclude={"count"})
+    for number in range(1, file.computes.count + 1):
+        address = compute_address(file.network, number)
+        nodes.append(Node(name=f"compute{number}", group="compute_nodes", address=address, **sizes))
+    choices = {
+        "provider": provider,
+        "box": None if schema.PROVIDERS[provider].containers else file.box or _BOXES[provider, file.release],
+        "nodes": nodes,
+    }
+    return Lab.model_validate(dict(file) | choices)
 
 
 def load(paths: LabPaths, *, platform: str = sys.platform) -> Lab:
     """Read the lab's description. Raises BadInput with everything that is wrong in lab.yaml, line by line."""
     if not paths.directory.is_dir():
-        raise BadInput(f"{paths.directory} is not a directory", "Make it first, or name another with -C.")
+        raise BadInput(f"{paths.directory} is not a directory", "Create it first, or name another one with -C.")
     chosen = yaml_reader.read(paths.lab_yaml)
     file, mistakes = validation.check(chosen, platform=platform)
     if mistakes:

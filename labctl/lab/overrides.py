@@ -1,7 +1,7 @@
-"""The user's own options for services: files beside lab.yaml that are merged last into what the roles write.
+"""The user's own options for services: files beside lab.yaml that are merged last into the files that the roles write.
 
 overrides/NAME is for every node that has the file, overrides/GROUP/NAME for a group of nodes, overrides/NODE/NAME for
-one. NAME is that of the file on the node, such as nova.conf.
+one node. NAME is the name of the file on the node, such as nova.conf.
 """
 
 import difflib
@@ -31,78 +31,68 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The name that its overrides have."""
+        """The name of its overrides."""
         return Path(self.file.path).name
 
 
 @dataclass(frozen=True)
 class Override:
-    """A file of overrides. name is its path below overrides/, targets what it is merged into."""
+    """A file of overrides. name is its path below overrides/, targets are the files into which it is merged."""
 
     name: str
     text: str
     targets: tuple[Target, ...]
-
-    @property
-    def options(self) -> list[oslo_ini.Option]:
-        """What it sets."""
-        found: list[oslo_ini.Option] = oslo_ini.options(self.text)
-        return found
+    options: tuple[oslo_ini.Option, ...]
 
 
 def read(lab: Lab, paths: LabPaths) -> list[Override]:
     """The overrides of a lab. Raises BadInput with everything that is wrong with their places and their syntax."""
     overrides, wrong = [], []
-    for path in sorted(paths.overrides.rglob("*")) if paths.overrides.is_dir() else ():
-        if path.is_dir() or path.name.startswith("."):
-            continue
+    files = (path for path in paths.overrides.rglob("*") if not path.is_dir() and not path.name.startswith("."))
+    for path in sorted(files):
         try:
-            override = _read(lab, path, path.relative_to(paths.overrides))
-            _ = override.options
-            overrides.append(override)
+            overrides.append(_read(lab, path, path.relative_to(paths.overrides)))
         except oslo_ini.IniSyntaxError as problem:
             wrong.append(f"{path}, {problem}")
         except (OSError, ValueError) as problem:
             wrong.append(f"{path}: {problem}")
     if wrong:
-        raise BadInput("\n".join([*wrong, "Nothing was changed"]), "docs/overrides.md says what overrides can be.")
+        raise BadInput("\n".join([*wrong, "Nothing was changed"]), "docs/overrides.md explains overrides.")
     return overrides
 
 
 def _read(lab: Lab, path: Path, name: Path) -> Override:
-    scopes = {*get_args(Group), *(node.name for node in lab.nodes)}
-    if len(name.parts) > 2 or (len(name.parts) == 2 and name.parts[0] not in scopes):
-        raise ValueError(_expected(f"the directory {name.parent}", str(name.parent), sorted(scopes)))
+    scope = str(name.parent)
+    scopes = [".", *sorted({*get_args(Group), *(node.name for node in lab.nodes)})]
+    if scope not in scopes:
+        raise ValueError(_expected("the directory", scope, scopes[1:]))
     wanted = targets(lab, str(name))
     if not wanted:
         names = sorted({target.name for target in _in_scope(lab, name)})
-        where = f" for {name.parts[0]}" if len(name.parts) == 2 else ""
-        raise ValueError(_expected(f"the name {name.name}", name.name, names, where))
+        raise ValueError(_expected("the name", name.name, names, "" if scope == "." else f" for {scope}"))
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ValueError(f"line {line}: found a byte that is not UTF-8, expected text in UTF-8") from error
-    return Override(str(name), text, tuple(wanted))
+    return Override(str(name), text, tuple(wanted), tuple(oslo_ini.options(text)))
 
 
-def _expected(found: str, word: str, names: list[str], where: str = "") -> str:
-    near = difflib.get_close_matches(word, names, n=1)
+def _expected(what: str, found: str, names: list[str], where: str = "") -> str:
+    near = difflib.get_close_matches(found, names, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return f"found {found}, expected one of {', '.join(names)}{where}{meant}"
+    return f"found {what} {found}, expected one of {', '.join(names)}{where}{meant}"
 
 
 def targets(lab: Lab, name: str) -> list[Target]:
-    """What an override of a name below overrides/ is merged into, whether there is one or not."""
+    """The files into which an override with a name below overrides/ would be merged."""
     return [target for target in _in_scope(lab, Path(name)) if target.name == Path(name).name]
 
 
 def _in_scope(lab: Lab, name: Path) -> Iterator[Target]:
     """Every file that can have overrides, on the nodes that a name is for."""
-    scope = name.parts[0] if len(name.parts) == 2 else None
-    for node in lab.nodes:
-        if scope not in (None, node.name, node.group):
-            continue
+    nodes = (node for node in lab.nodes if str(name.parent) in (".", node.name, node.group))
+    for node in nodes:
         roles = service_files.lab_roles(node.group)
         for role in (role for feature in lab.features for role in roles.get(feature, ())):
             services = service_files.of_role(role).of(lab.release.debian, lab.features)
@@ -118,9 +108,8 @@ def facts(overrides: list[Override]) -> Facts:
         values: dict[str, list[str]] = {}
         for option in override.options:
             values.setdefault("/".join(option.name), []).append(option.value)
-        found[override.name] = {
-            name: hashlib.sha256("\0".join(given).encode()).hexdigest()[:16] for name, given in values.items()
-        }
+        digests = {name: hashlib.sha256("\0".join(given).encode()).hexdigest() for name, given in values.items()}
+        found[override.name] = {name: digest[:16] for name, digest in digests.items()}
     return found
 
 

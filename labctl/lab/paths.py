@@ -1,4 +1,4 @@
-"""Where things lie: the files of a lab, and the files that labctl brings along."""
+"""The files of a lab, and the files that come with labctl."""
 
 import os
 import sysconfig
@@ -10,151 +10,67 @@ from labctl.errors import LabError
 COLLECTION = Path("ansible_collections/novalab/openstack")
 
 
+class _In:
+    """A file of a lab, named by its path in the lab's directory."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, paths: "LabPaths", _: type) -> Path:
+        return paths.directory / self._name
+
+
 @dataclass(frozen=True)
 class LabPaths:
-    """The files of one lab. A lab is a directory; everything but lab.yaml is made, and removed, by labctl."""
+    """The files of one lab. A lab is a directory; labctl creates and removes everything in it but the user's files."""
 
     directory: Path
+
+    # The user's.
+    lab_yaml = _In("lab.yaml")  # the description of the lab; may be missing
+    overrides = _In("overrides")  # options for services, see labctl.lab.overrides; may be missing
+
+    # For Ansible, OpenStack clients and Vagrant.
+    hosts_ini = _In("hosts.ini")  # the inventory
+    clouds_yaml = _In("clouds.yaml")  # the lab's clouds, for OpenStack clients on the host
+    dotfile = _In(".vagrant")  # Vagrant's own state
+
+    # For labctl only, and readable by their owner only.
+    state = _In(".labctl")
+    bin = _In(".labctl/bin")  # programs that Vagrant must find first
+    checks = _In(".labctl/verify.json")  # what the last verification compared
+    containers_conf = _In(".labctl/containers.conf")  # settings that Podman needs on this machine
+    demo = _In(".labctl/demo.json")  # the servers of the demonstration
+    explanation = _In(".labctl/explain.json")  # the last answer of `labctl explain`
+    extra_vars = _In(".labctl/extra-vars.yml")  # the variables for the playbook that runs
+    lock = _In(".labctl/lock")  # held by the labctl that works on this lab
+    logs = _In(".labctl/logs")  # a file for each run that changes something
+    made = _In(".labctl/made.json")  # what the nodes were created as; from the first of them to `labctl destroy`
+    node_images = _In(".labctl/node-images.json")  # the images of nodes that start from others than those with packages
+    runner = _In(".labctl/runner")  # the private data directory of ansible-runner
+    secrets = _In(".labctl/secrets.json")  # every password of the lab
+    snapshots = _In(".labctl/snapshots")  # a directory for each snapshot of the lab
+    software = _In(".labctl/software.json")  # what of lab.yaml is on the nodes; missing if `labctl up` did not finish
+    ssh_hosts = _In(".labctl/ssh-hosts.json")  # how to reach the nodes
+    ssh_key = _In(".labctl/ssh/id_ed25519")  # the private key for nodes that are containers
+    ssh_public_key = _In(".labctl/ssh/id_ed25519.pub")
+    vagrant_nodes = _In(".labctl/vagrant-nodes.json")  # the lab for the Vagrantfile, while labctl calls Vagrant
+    whole = _In(".labctl/whole.json")  # digests of what the last full run of site.yaml depended on; see fingerprint
 
     def __post_init__(self) -> None:
         # Vagrant, the inventory and the labels of containers name the directory: it must have one spelling only.
         object.__setattr__(self, "directory", self.directory.expanduser().resolve())
 
-    @property
-    def lab_yaml(self) -> Path:
-        """The description of the lab; may be missing."""
-        return self.directory / "lab.yaml"
-
-    @property
-    def state(self) -> Path:
-        """What labctl keeps for this lab; readable by its owner only."""
-        return self.directory / ".labctl"
-
-    @property
-    def secrets(self) -> Path:
-        """Every password of the lab, as JSON."""
-        return self.state / "secrets.json"
-
-    @property
-    def ssh_key(self) -> Path:
-        """The private key for all nodes that are containers; the public one has the suffix .pub."""
-        return self.state / "ssh" / "id_ed25519"
-
-    @property
-    def ssh_public_key(self) -> Path:
-        """The public half of ssh_key."""
-        return self.state / "ssh" / "id_ed25519.pub"
-
-    @property
-    def logs(self) -> Path:
-        """One file for each run that changes something."""
-        return self.state / "logs"
-
-    @property
-    def software(self) -> Path:
-        """What of lab.yaml is on the nodes, as JSON; there when the last `labctl up` has come to its end."""
-        return self.state / "software.json"
-
-    @property
-    def whole(self) -> Path:
-        """What the last whole run of site.yaml depended on, as digests in JSON; there when nothing was done since."""
-        return self.state / "whole.json"
-
-    @property
-    def made(self) -> Path:
-        """What the nodes were made as, as JSON; there from the first thing that is made to `labctl destroy`."""
-        return self.state / "made.json"
-
-    @property
-    def checks(self) -> Path:
-        """What the last verification compared, as JSON."""
-        return self.state / "verify.json"
-
-    @property
-    def demo(self) -> Path:
-        """The servers of the demonstration, as JSON."""
-        return self.state / "demo.json"
-
-    @property
-    def explanation(self) -> Path:
-        """Why a server is not up, as JSON; the last that was asked."""
-        return self.state / "explain.json"
-
-    @property
-    def snapshots(self) -> Path:
-        """A directory for each snapshot of the lab."""
-        return self.state / "snapshots"
-
-    @property
-    def node_images(self) -> Path:
-        """The images of nodes that do not start from those with packages only, as JSON."""
-        return self.state / "node-images.json"
-
-    @property
-    def extra_vars(self) -> Path:
-        """The variables that labctl gives to the playbook that runs, as YAML."""
-        return self.state / "extra-vars.yml"
-
-    @property
-    def runner(self) -> Path:
-        """The private data directory of ansible-runner."""
-        return self.state / "runner"
-
-    @property
-    def bin(self) -> Path:
-        """Programs that Vagrant must find first."""
-        return self.state / "bin"
-
-    @property
-    def containers_conf(self) -> Path:
-        """Settings that Podman needs on this machine."""
-        return self.state / "containers.conf"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the labctl that works on this lab."""
-        return self.state / "lock"
-
-    @property
-    def ssh_hosts(self) -> Path:
-        """How to reach the nodes, for labctl itself."""
-        return self.state / "ssh-hosts.json"
-
-    @property
-    def vagrant_nodes(self) -> Path:
-        """The lab as the Vagrantfile needs it, while labctl calls Vagrant."""
-        return self.state / "vagrant-nodes.json"
-
-    @property
-    def overrides(self) -> Path:
-        """The user's own options for services; may be missing."""
-        return self.directory / "overrides"
-
-    @property
-    def hosts_ini(self) -> Path:
-        """The inventory for Ansible."""
-        return self.directory / "hosts.ini"
-
-    @property
-    def clouds_yaml(self) -> Path:
-        """The clouds of this lab for OpenStack clients on the host."""
-        return self.directory / "clouds.yaml"
-
-    @property
-    def dotfile(self) -> Path:
-        """Where Vagrant keeps its state."""
-        return self.directory / ".vagrant"
-
     def make_state(self) -> None:
-        """Make the state directory, closed to everybody else. Raises LabError when the directory cannot be written."""
+        """Create the state directory, readable by its owner only. Raises LabError when that is not possible."""
         try:
             self.state.mkdir(mode=0o700, exist_ok=True)
             self.state.chmod(0o700)
             self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise LabError(
-                f"{self.state} cannot be made: {error.strerror}",
-                "Choose a directory of your own for the lab: labctl -C DIRECTORY ...",
+                f"{self.state} cannot be created: {error.strerror}",
+                "Choose a directory that you may write to: labctl -C DIRECTORY ...",
             ) from error
 
 
@@ -169,14 +85,9 @@ def assets() -> Path:
     for root in (checkout, installed):
         if (root / "galaxy.yml").is_file():
             return root
-    raise LabError(
-        f"The playbooks of novalab are neither in {checkout} nor in {installed}",
-        "Install novalab again.",
-    )
+    raise LabError(f"novalab's playbooks are neither in {checkout} nor in {installed}", "Install novalab again.")
 
 
 def lab_directory(option: Path | None) -> Path:
     """The lab's directory: what -C said, else LABCTL_DIR, else the current directory."""
-    if option is not None:
-        return option
-    return Path(os.environ.get("LABCTL_DIR") or Path.cwd())
+    return option or Path(os.environ.get("LABCTL_DIR") or Path.cwd())

@@ -1,12 +1,11 @@
 """The labs of this user, wherever their directories are: a small file for each, in the user's state directory.
 
-A lab is entered when its first part is made and leaves with `labctl destroy`. What it is like now, its directory and
-the engine know better: the register only says where to look.
+A lab is registered when its first part is created, until `labctl destroy`. The registry only says where to look: the
+current state is in the lab's directory and in the engine.
 """
 
 import contextlib
 import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl.files import write_private
+from labctl.files import read_json, write_json
 from labctl.lab.paths import LabPaths
 from labctl.lab.schema import PROVIDERS
 
@@ -29,7 +28,7 @@ def state_directory() -> Path:
 
 @dataclass(frozen=True)
 class Entry:
-    """A lab as it was entered. since is the moment in UTC, ISO 8601; guest_network is None without Neutron."""
+    """A lab as it was registered. since is a time in UTC, ISO 8601; guest_network is None without Neutron."""
 
     name: str
     directory: str
@@ -45,12 +44,12 @@ class Entry:
 
     @property
     def in_containers(self) -> bool:
-        """Whether its nodes are containers of an engine; not so for a provider that this version does not know."""
+        """Whether its nodes are containers of an engine; False for a provider that this version does not know."""
         return any(name == self.provider and traits.containers for name, traits in PROVIDERS.items())
 
     @property
     def there(self) -> bool:
-        """Whether something of it was made and not destroyed since."""
+        """Whether some of it was created and not destroyed since."""
         return self.paths.made.is_file()
 
     @property
@@ -65,42 +64,40 @@ class Entry:
 
 
 def moment(when: datetime) -> str:
-    """A moment as entries have it."""
+    """A time in the form that entries have."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def remember(paths: LabPaths, lab: "Lab") -> None:
-    """Enter a lab, or what has changed of it. A state directory that cannot be written costs the entry only."""
-    guests = str(lab.guest_network) if lab.networking == "neutron" else None
+    """Register a lab, or what has changed in it. If the state directory cannot be written, there is no entry."""
     before = _read(_file(str(paths.directory)))
     entry = Entry(
         name=lab.name,
         directory=str(paths.directory),
         provider=lab.provider,
         network=str(lab.network),
-        guest_network=guests,
+        guest_network=str(lab.guest_network) if lab.networking == "neutron" else None,
         since=before.since if before is not None and before.there else moment(datetime.now(UTC)),
     )
     if entry != before:
         with contextlib.suppress(OSError):
-            write_private(_file(entry.directory), json.dumps(asdict(entry), indent=2) + "\n")
+            write_json(_file(entry.directory), asdict(entry))
 
 
 def forget(directory: str | Path) -> None:
-    """Take the lab of a directory out."""
+    """Remove the entry of the lab in a directory."""
     with contextlib.suppress(OSError):
         _file(str(directory)).unlink(missing_ok=True)
 
 
 def entries() -> list[Entry]:
-    """Every lab that was entered, by name. Files that are damaged say nothing."""
-    folder = state_directory() / "labs"
-    found = (_read(path) for path in sorted(folder.glob("*.json"))) if folder.is_dir() else ()
+    """Every registered lab, by name. Damaged files are ignored."""
+    found = (_read(path) for path in (state_directory() / "labs").glob("*.json"))
     return sorted((entry for entry in found if entry is not None), key=lambda entry: (entry.name, entry.directory))
 
 
 def others(paths: LabPaths) -> list[Entry]:
-    """The labs in other directories of which something is there."""
+    """The labs in other directories of which some part exists."""
     return [entry for entry in entries() if entry.directory != str(paths.directory) and entry.there]
 
 
@@ -110,8 +107,8 @@ def _file(directory: str) -> Path:
 
 def _read(path: Path) -> Entry | None:
     try:
-        entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
-        _ = entry.subnet, entry.guest_subnet  # that they can be read
-    except (OSError, ValueError, TypeError):
+        entry = Entry(**read_json(path))
+        _ = entry.subnet, entry.guest_subnet  # raise ValueError when they are no networks
+    except (ValueError, TypeError):
         return None
     return entry

@@ -1,13 +1,10 @@
-"""lab.yaml: what may stand in it, and what is said about what may not.
-
-The models are the one source of the rules: they check the file, and the published JSON schema is made from them.
-"""
+"""The keys of lab.yaml. The models check the file, and the published JSON schema is generated from them."""
 
 import json
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -16,11 +13,13 @@ from labctl.errors import BadInput
 from labctl.lab import service_files
 
 SECRETS = tuple(service_files.secrets())
-SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))  # RFC 1918
 # VirtualBox creates host-only networks nowhere else, unless /etc/vbox/networks.conf says so (VirtualBox manual, 6.7).
 VIRTUALBOX = IPv4Network("192.168.56.0/21")
 Provider = Literal["docker", "libvirt", "virtualbox"]
+Engine = Literal["auto", "podman", "docker"]
+Networking = Literal["neutron", "none"]
+VirtType = Literal["auto", "kvm", "qemu"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class ProviderTraits:
     """How labs of a provider differ in what lab.yaml may say and in how their nodes are reached.
 
     containers: the nodes are containers of an engine, start from images, share the host's processors and memory, and
-    are reached at their own addresses with the lab's key. Else they are virtual machines with sizes and a box.
-    networks: where a free network for the nodes is looked for. restricted: no other place is possible.
-    bridge: how the names of the host's interfaces for such networks begin. every_bridge: all of them are the
+    are reached at their own addresses with the lab's key. Otherwise they are virtual machines with sizes and a box.
+    networks: where to look for a free network for the nodes. restricted: no other place is possible.
+    bridge: the prefix of the host's interfaces for such networks. every_bridge: all of them are the
     provider's, whatever their network. needs_kvm: nodes are slow without KVM on this machine.
     """
 
@@ -47,7 +46,6 @@ PROVIDERS: dict[Provider, ProviderTraits] = {
     "libvirt": ProviderTraits(bridge="virbr", needs_kvm=True),
     "virtualbox": ProviderTraits(networks=(VIRTUALBOX,), restricted=True, bridge="vboxnet", every_bridge=True),
 }
-Networking = Literal["neutron", "none"]
 CONTROLLER_OFFSET = 11
 COMPUTE_OFFSET = 21
 OWN_IMAGE = "novalab-guest"  # guest_image_name of the role
@@ -81,12 +79,12 @@ def _bad(expected: str, remedy: str | None = None, found: str | None = None) -> 
 
 
 def _release(value: object) -> object:
-    """A release's number, its name, or the two in any case."""
+    """A release from its number or its name, in any case."""
     return {release.alias: release for release in Release}.get(str(value).strip().lower(), value)
 
 
 def release(text: str) -> Release:
-    """The release of a number or a name. Raises BadInput with the ones that there are."""
+    """The release with a number or name. Raises BadInput, which lists the known ones."""
     try:
         return Release(str(_release(text)))
     except ValueError as error:
@@ -121,7 +119,7 @@ def _count_for_short(value: object) -> object:
 
 
 def _secret(value: object) -> object:
-    """What was found is never shown: it is a secret also when it is wrong."""
+    """What was found is never shown: a wrong password is a secret too."""
     if not isinstance(value, str):
         raise _bad("a text", found="something other than text")
     if not value:
@@ -136,141 +134,122 @@ def _secret(value: object) -> object:
 
 def _sendable(secrets: dict[str, str]) -> dict[str, str]:
     """PyMySQL's Connection sends passwords in Latin-1."""
-    wrong = [
-        InitErrorDetails(
-            type=_bad(
-                "characters up to U+00FF in a password for MariaDB",
-                "PyMySQL, which the services use, cannot send others.",
-                f"U+{ord(character):04X} at position {position}",
-            ),
-            loc=(name,),
-            input=None,
-        )
-        for name, value in secrets.items()
-        if name.startswith("mariadb_")
-        for position, character in enumerate(value, start=1)
-        if ord(character) > 0xFF
-    ]
-    if wrong:
-        raise ValidationError.from_exception_data("secrets", wrong[:1])
+    for name in (name for name in secrets if name.startswith("mariadb_")):
+        for position, character in enumerate(secrets[name], start=1):
+            if ord(character) > 0xFF:
+                error = _bad(
+                    "characters up to U+00FF in a password for MariaDB",
+                    "PyMySQL, which the services use, cannot send others.",
+                    f"U+{ord(character):04X} at position {position}",
+                )
+                detail = InitErrorDetails(type=error, loc=(name,), input=None)
+                raise ValidationError.from_exception_data("secrets", [detail])
     return secrets
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, title=None)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Count = Annotated[int, Field(strict=True, ge=1, le=100, description="How many, 1 to 100")]
-Cpus = Annotated[int, Field(strict=True, ge=1, le=64, description="Processors of each, virtual machines only")]
-MEMORY = "Memory of each in MiB, virtual machines only"
+def _number(default: int, least: int, most: int, description: str) -> Any:  # noqa: ANN401 (as pydantic's Field)
+    return Field(default, strict=True, ge=least, le=most, description=description)
+
+
+_CPUS = "Processors of each, virtual machines only"
+_MEMORY = "Memory of each in MiB, virtual machines only"
+_LARGEST = 1048576  # MiB
 
 
 class Controller(_Part):
     """The controller."""
 
-    cpus: Cpus = 2
-    memory: Annotated[int, Field(strict=True, ge=2560, le=1048576, description=MEMORY)] = 4096
+    cpus: int = _number(2, 1, 64, _CPUS)
+    memory: int = _number(4096, 2560, _LARGEST, _MEMORY)
 
 
 class Computes(_Part):
     """The computes, all alike."""
 
-    count: Count = 2
-    cpus: Cpus = 2
-    memory: Annotated[int, Field(strict=True, ge=1024, le=1048576, description=MEMORY)] = 2048
-
-
-DiskFormat = Literal["qcow2", "raw", "iso", "vdi", "vhd", "vhdx", "vmdk"]
-ContainerFormat = Literal["bare", "ova", "docker"]
-_GIGABYTES = Field(strict=True, ge=0, le=65536, description="Smallest root disk of an instance, in GB")
-_MEBIBYTES = Field(strict=True, ge=0, le=1048576, description="Smallest memory of an instance, in MiB")
+    count: int = _number(2, 1, 100, "How many, 1 to 100")
+    cpus: int = _number(2, 1, 64, _CPUS)
+    memory: int = _number(2048, 1024, _LARGEST, _MEMORY)
 
 
 class Image(_Part):
     """An image for instances, from a file of this machine or from a URL."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="Its name in Glance")]
-    path: Annotated[str | None, Field(min_length=1, description="A file; relative paths begin at lab.yaml")] = None
-    url: Annotated[str | None, Field(pattern=r"^https?://[^\s/]+/\S+$", description="Where the lab downloads it")] = (
-        None
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="Its name in Glance")
+    path: str | None = Field(None, min_length=1, description="A file; relative paths begin at lab.yaml")
+    url: str | None = Field(None, pattern=r"^https?://[^\s/]+/\S+$", description="Where the lab downloads it")
+    checksum: str | None = Field(
+        None,
+        pattern=r"^(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128})$",
+        description="The file's checksum, sha256:... or sha512:...; a URL needs one",
     )
-    checksum: Annotated[
-        str | None,
-        Field(
-            pattern=r"^(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128})$",
-            description="The file's checksum, sha256:... or sha512:...; a URL needs one",
-        ),
-    ] = None
-    disk_format: Annotated[DiskFormat, Field(description="What is in the file")] = "qcow2"
-    container_format: Annotated[ContainerFormat, Field(description="What is around it")] = "bare"
-    min_disk: Annotated[int, _GIGABYTES] = 0
-    min_ram: Annotated[int, _MEBIBYTES] = 0
-    properties: Annotated[dict[str, str], Field(description="Properties in Glance, such as hw_disk_bus")] = {}
+    disk_format: Literal["qcow2", "raw", "iso", "vdi", "vhd", "vhdx", "vmdk"] = Field(
+        "qcow2", description="What is in the file"
+    )
+    container_format: Literal["bare", "ova", "docker"] = Field("bare", description="What is around it")
+    min_disk: int = _number(0, 0, 65536, "Smallest root disk of an instance, in GB")
+    min_ram: int = _number(0, 0, _LARGEST, "Smallest memory of an instance, in MiB")
+    properties: dict[str, str] = Field({}, description="Properties in Glance, such as hw_disk_bus")
+
+
+_Network = Annotated[IPv4Network, BeforeValidator(_network, json_schema_input_type=str)]
+_Secret = Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]
 
 
 class LabFile(_Part):
     """The description of a novalab lab. Everything may be left out."""
 
-    name: Annotated[
-        str,
-        Field(pattern=r"^[a-z][a-z0-9-]{0,19}$", description="Name of the lab; nodes are named novalab-NAME-NODE"),
-    ] = "lab"
+    name: str = Field(
+        "lab", pattern=r"^[a-z][a-z0-9-]{0,19}$", description="Name of the lab; nodes are named novalab-NAME-NODE"
+    )
     release: Annotated[
-        Release,
-        BeforeValidator(_release, json_schema_input_type=Literal["2025.1", "epoxy", "2022.2", "zed"] | float),
-        Field(description="OpenStack release, by number or name"),
-    ] = Release.EPOXY
-    provider: Annotated[
-        Literal["auto", "docker", "libvirt", "virtualbox"],
-        Field(description="What makes the nodes; auto is docker (containers) on Linux, virtualbox elsewhere"),
-    ] = "auto"
-    engine: Annotated[
-        Literal["auto", "podman", "docker"], Field(description="Which container engine, for provider docker")
-    ] = "auto"
-    network: Annotated[
-        IPv4Network,
-        BeforeValidator(_network, json_schema_input_type=str),
-        Field(description="Private IPv4 network of the nodes: the controller is .11, the computes are .21, .22, ..."),
-    ] = IPv4Network("192.168.56.0/24")
-    networking: Annotated[
-        Networking, Field(description="What connects instances; with none the lab is Nova's own services and no more")
-    ] = "neutron"
-    guest_network: Annotated[
-        IPv4Network,
-        BeforeValidator(_network, json_schema_input_type=str),
-        Field(description="Private IPv4 network of the instances, for networking neutron; the controller is its .1"),
-    ] = IPv4Network("172.24.4.0/24")
-    dashboard: Annotated[
-        bool, Field(strict=True, description="Whether the controller has Horizon, OpenStack's web pages, as well")
-    ] = False
+        Release, BeforeValidator(_release, json_schema_input_type=Literal["2025.1", "epoxy", "2022.2", "zed"] | float)
+    ] = Field(Release.EPOXY, description="OpenStack release, by number or name")
+    provider: Literal["auto", Provider] = Field(
+        "auto", description="What makes the nodes; auto is docker (containers) on Linux, virtualbox elsewhere"
+    )
+    engine: Engine = Field("auto", description="Which container engine, for provider docker")
+    network: _Network = Field(
+        IPv4Network("192.168.56.0/24"),
+        description="Private IPv4 network of the nodes: the controller is .11, the computes are .21, .22, ...",
+    )
+    networking: Networking = Field(
+        "neutron", description="What connects instances; with none the lab is Nova's own services and no more"
+    )
+    guest_network: _Network = Field(
+        IPv4Network("172.24.4.0/24"),
+        description="Private IPv4 network of the instances, for networking neutron; the controller is its .1",
+    )
+    dashboard: bool = Field(
+        False, strict=True, description="Whether the controller has Horizon, OpenStack's web pages, as well"
+    )
     controller: Controller = Controller()
     computes: Annotated[
         Computes,
         BeforeValidator(_count_for_short, json_schema_input_type=Computes | Annotated[int, Field(ge=1, le=100)]),
-        Field(description="The compute nodes; a number is short for their count"),
-    ] = Computes()
-    virt_type: Annotated[
-        Literal["auto", "kvm", "qemu"],
-        Field(description="How instances run; auto tries KVM on each compute and falls back to qemu"),
-    ] = "auto"
-    box: Annotated[
-        str | None,
-        Field(min_length=1, description="Vagrant box for virtual machines; by default one of the release's Debian"),
-    ] = None
-    images: Annotated[
-        tuple[Image, ...], Field(description="Images for instances, beside the small one that the lab builds itself")
-    ] = ()
+    ] = Field(Computes(), description="The compute nodes; a number is short for their count")
+    virt_type: VirtType = Field(
+        "auto", description="How instances run; auto tries KVM on each compute and falls back to qemu"
+    )
+    box: str | None = Field(
+        None, min_length=1, description="Vagrant box for virtual machines; by default one of the release's Debian"
+    )
+    images: tuple[Image, ...] = Field(
+        (), description="Images for instances, beside the small one that the lab builds itself"
+    )
     secrets: Annotated[
-        dict[Literal[SECRETS], Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]],  # type: ignore[valid-type]
+        dict[Literal[SECRETS], _Secret],  # type: ignore[valid-type]
         AfterValidator(_sendable),
-        Field(description="Passwords of your own instead of generated ones, by name", repr=False),
-    ] = {}
+    ] = Field({}, description="Passwords of your own instead of generated ones, by name", repr=False)
 
 
 def schema() -> str:
     """The JSON schema of lab.yaml, as published."""
-    document = {"$schema": SCHEMA_ID, **LabFile.model_json_schema(mode="validation"), "title": "lab.yaml"}
-    return json.dumps(document, indent=2) + "\n"
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(dialect | LabFile.model_json_schema() | {"title": "lab.yaml"}, indent=2) + "\n"
 
 
 def resolved_provider(lab: LabFile, platform: str) -> Provider:

@@ -1,35 +1,38 @@
-"""The passwords of a lab: one for each purpose, made once, kept in one file that only its owner can read."""
+"""The passwords and the ssh key of a lab, generated once, in files that only their owner can read."""
 
 import json
 import secrets
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from labctl.errors import LabError
-from labctl.files import write_private
+from labctl.files import write_json
 from labctl.lab import service_files
 from labctl.lab.paths import LabPaths
 
-_BYTES = 24  # of randomness for each, 32 characters of the URL-safe alphabet
+_BYTES = 24  # of randomness for each: 32 characters of the URL-safe alphabet
 
 
 def read(path: Path) -> dict[str, str]:
     """The secrets in a file, none when there is no file. Raises LabError when it is not what ensure() wrote."""
+    remedy = f"Repair {path}, or remove the lab with `labctl destroy` and start again."
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise LabError(f"{path} cannot be read: {error}", _remedy(path)) from error
+        raise LabError(f"{path} cannot be read: {error}", remedy) from error
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise LabError(f"{path} does not hold names and texts", _remedy(path))
+        raise LabError(f"{path} is not a JSON object of names and texts", remedy)
     return data
 
 
 def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
-    """Make the lab's secrets complete: an override wins, what is there stays, what is missing is generated.
+    """Complete the lab's secrets: an override wins, an existing one stays, a missing one is generated.
 
-    Returns whether the file changed. An override that has been taken out of lab.yaml stays in force until
+    Returns whether the file changed. An override that was removed from lab.yaml stays in force until
     `labctl destroy`: the running services use it, and nobody asked for a new one.
     """
     present = read(paths.secrets)
@@ -39,9 +42,27 @@ def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:
         paths.secrets.chmod(0o600)
         return False
     paths.make_state()
-    write_private(paths.secrets, json.dumps(wanted, indent=2) + "\n")
+    write_json(paths.secrets, wanted)
     return True
 
 
-def _remedy(path: Path) -> str:
-    return f"Repair {path}, or remove the lab with `labctl destroy` and start again."
+def ensure_ssh_key(paths: LabPaths) -> bool:
+    """Create the key pair for nodes that are containers. Returns whether it was missing; needs OpenSSH's ssh-keygen."""
+    if paths.ssh_key.is_file() and paths.ssh_public_key.is_file():
+        return False
+    paths.make_state()
+    paths.ssh_key.parent.mkdir(mode=0o700, exist_ok=True)
+    # Created elsewhere and moved, the private key last: a run that is killed here leaves no incomplete pair.
+    with tempfile.TemporaryDirectory(dir=paths.state) as directory:
+        key = Path(directory, "key")
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "novalab", "-f", str(key)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        except FileNotFoundError as error:
+            raise LabError("ssh-keygen is missing", "Install OpenSSH's client (Debian: openssh-client).") from error
+        except subprocess.CalledProcessError as error:
+            raise LabError(f"ssh-keygen failed: {error.stderr.strip()}", f"Look at {paths.state}.") from error
+        key.with_suffix(".pub").chmod(0o644)  # sshd in the nodes reads it through a mount
+        key.with_suffix(".pub").replace(paths.ssh_public_key)
+        key.replace(paths.ssh_key)
+    return True

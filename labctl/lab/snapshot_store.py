@@ -1,28 +1,28 @@
-"""The snapshots of a lab on the disk: their files, and what each says of itself.
+"""The files of a lab's snapshots.
 
-A snapshot is a directory that holds a manifest and the lab's own files as they were. The nodes themselves are images
-in the engine, or snapshots that Vagrant's provider keeps of virtual machines.
+A snapshot is a directory with a manifest and the lab's own files as they were. The nodes themselves are images
+in the engine, or snapshots of virtual machines that Vagrant's provider keeps.
 """
 
-import json
 import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic.dataclasses import dataclass
 
 from labctl.errors import BadInput
-from labctl.files import write_private
+from labctl.files import read_json, write_json, write_private
 from labctl.lab import model
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 
-# A part of an image's name for both engines, and a name for Vagrant.
+# Valid as a part of an image's name in both engines, and for Vagrant.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
@@ -42,7 +42,7 @@ FILES: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as its manifest tells of it. created is UTC; images has the image of each node, none for machines."""
+    """A snapshot's manifest. created is in UTC; images has the image of each node, none for virtual machines."""
 
     name: str
     created: str
@@ -55,47 +55,39 @@ class Snapshot:
 
 
 def check_name(name: str) -> None:
-    """Raise BadInput for a name that cannot be given."""
+    """Raise BadInput for an invalid name."""
     if not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} is no name for a snapshot; nothing was changed",
-            "Up to 40 lower-case letters, digits and hyphens, with no hyphen at its ends.",
-        )
+        remedy = "A name has up to 40 lower-case letters, digits and hyphens, with no hyphen at either end."
+        raise BadInput(f"{name!r} is not a valid name for a snapshot; nothing was changed", remedy)
 
 
 def every(paths: LabPaths) -> list[Snapshot]:
     """All snapshots of the lab, the oldest first."""
-    found = paths.snapshots.iterdir() if paths.snapshots.is_dir() else ()
-    known = [_read(item) for item in found if not item.name.startswith(".")]
+    known = [_read(item) for item in paths.snapshots.glob("*") if not item.name.startswith(".")]
     return sorted((item for item in known if item is not None), key=lambda item: (item.created, item.name))
 
 
 def get(paths: LabPaths, name: str) -> Snapshot:
-    """The snapshot of a name. Raises BadInput when there is none, or when its manifest cannot be read."""
+    """The snapshot with a name. Raises BadInput when there is none, or when its manifest cannot be read."""
     check_name(name)
     directory = paths.snapshots / name
     if not directory.is_dir():
-        names = ", ".join(item.name for item in every(paths)) or "none"
-        raise BadInput(
-            f"There is no snapshot {name!r} of the lab in {paths.directory}; nothing was changed", f"Snapshots: {names}"
-        )
-    found = _read(directory)
-    if found is None:
-        raise BadInput(
-            f"{directory / _MANIFEST} cannot be read; nothing was changed",
-            f"The snapshot is of no use any more: remove {directory}.",
-        )
+        names = f"Snapshots: {', '.join(item.name for item in every(paths)) or 'none'}"
+        raise BadInput(f"There is no snapshot {name!r} of the lab in {paths.directory}; nothing was changed", names)
+    if (found := _read(directory)) is None:
+        remedy = f"The snapshot is unusable: remove {directory}."
+        raise BadInput(f"{directory / _MANIFEST} cannot be read; nothing was changed", remedy)
     return found
 
 
 def described(paths: LabPaths, snapshot: Snapshot) -> Lab:
-    """The lab as lab.yaml described it when the snapshot was made. Raises BadInput when this labctl cannot read it."""
-    return model.load(LabPaths(_files(paths, snapshot.name)))
+    """The lab as lab.yaml described it at the time. Raises BadInput when this version of labctl cannot read it."""
+    return model.load(LabPaths(paths.snapshots / snapshot.name / "lab"))
 
 
 @contextmanager
 def adding(paths: LabPaths, lab: Lab, name: str, engine: str | None, images: Mapping[str, str]) -> Iterator[Snapshot]:
-    """Keep the lab's files, and give the snapshot its name when what is done inside has ended well."""
+    """Keep the lab's files, and give the snapshot its name once the body has finished without an error."""
     paths.snapshots.mkdir(mode=0o700, exist_ok=True)
     for left in paths.snapshots.glob(f"{_UNFINISHED}*"):  # by a run that was killed
         shutil.rmtree(left)
@@ -115,7 +107,7 @@ def adding(paths: LabPaths, lab: Lab, name: str, engine: str | None, images: Map
             _copy(paths.directory / file, place / "lab" / file, 0o600)
         (place / "lab").mkdir(exist_ok=True)
         yield snapshot
-        write_private(place / _MANIFEST, json.dumps(asdict(snapshot), indent=2) + "\n")
+        write_json(place / _MANIFEST, asdict(snapshot))
         place.rename(paths.snapshots / name)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
@@ -124,21 +116,20 @@ def adding(paths: LabPaths, lab: Lab, name: str, engine: str | None, images: Map
 
 def files(directory: Path) -> dict[str, int]:
     """The files of a lab, or of a snapshot of it, with their modes: FILES, and the user's overrides."""
-    folder = directory / "overrides"
-    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else ()
+    found = sorted(path for path in (directory / "overrides").rglob("*") if path.is_file())
     own = {str(path.relative_to(directory)): 0o600 for path in found}
     return {file: mode for file, mode in FILES.items() if (directory / file).is_file()} | own
 
 
 def put_back(paths: LabPaths, snapshot: Snapshot) -> Path | None:
-    """Give the lab the files that the snapshot has. Returns where a lab.yaml that says something else is kept."""
-    source, kept = _files(paths, snapshot.name), None
+    """Restore the lab's files from the snapshot. Returns where the present lab.yaml is kept if it differs."""
+    source, kept = paths.snapshots / snapshot.name / "lab", None
     _put_back_overrides(paths, source)
     for file, mode in FILES.items():
         mine, place = source / file, paths.directory / file
         if file == "lab.yaml" and place.is_file():
-            mode = stat.S_IMODE(place.stat().st_mode)  # the user's own choice
-            if _text(place) != _text(mine):
+            mode = stat.S_IMODE(place.stat().st_mode)  # the user's choice
+            if not mine.is_file() or place.read_bytes() != mine.read_bytes():
                 kept = place.with_name("lab.yaml.replaced")
                 place.replace(kept)
         if mine.is_file():
@@ -149,18 +140,18 @@ def put_back(paths: LabPaths, snapshot: Snapshot) -> Path | None:
 
 
 def _put_back_overrides(paths: LabPaths, source: Path) -> None:
-    """The overrides of then; those of now are kept beside them when they differ."""
-    texts = [
+    """Restore the overrides; the present ones are kept beside them if they differ."""
+    now, then = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (paths.overrides, source / "overrides")
-    ]
-    if texts[0] == texts[1]:
+    )
+    if now == then:
         return
-    if texts[0]:
+    if now:
         kept = paths.overrides.with_name("overrides.replaced")
         shutil.rmtree(kept, ignore_errors=True)
         paths.overrides.replace(kept)
-    for name in texts[1]:
+    for name in then:
         _copy(source / "overrides" / name, paths.overrides / name, 0o600)
 
 
@@ -172,30 +163,19 @@ def forget_all(paths: LabPaths) -> list[str]:
 
 
 def forget(paths: LabPaths, name: str) -> None:
-    """Remove a snapshot's files; the manifest goes first, for what is half-removed is no snapshot."""
+    """Remove a snapshot's files; the manifest goes first, so that a half-removed snapshot is none."""
     (paths.snapshots / name / _MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(paths.snapshots / name)
 
 
-def _files(paths: LabPaths, name: str) -> Path:
-    return paths.snapshots / name / "lab"
-
-
-def _text(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
 def _copy(source: Path, target: Path, mode: int) -> None:
-    """Copy a file as a whole or not at all."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Copy a file completely or not at all."""
     write_private(target, source.read_text(encoding="utf-8"))
     target.chmod(mode)
 
 
 def _read(directory: Path) -> Snapshot | None:
     try:
-        data: Any = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
-        nodes, images = tuple(map(str, data["nodes"])), {str(key): str(value) for key, value in data["images"].items()}
-        return Snapshot(**{**data, "name": directory.name, "nodes": nodes, "images": images})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Snapshot(**read_json(directory / _MANIFEST) | {"name": directory.name})
+    except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""lab.yaml checked against its schema, each mistake with its line, what was found and what was expected."""
+"""Check lab.yaml against its schema. Each mistake has its line, what was found and what was expected."""
 
 import difflib
 import sys
@@ -21,7 +21,7 @@ from labctl.lab.schema import (
 )
 from labctl.lab.yaml_reader import KeyPath, Mistake, YamlFile
 
-# Expectations where pydantic's own words would need knowledge of pydantic.
+# Expectations where pydantic's message would be hard to understand.
 _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
     ("name",): ("a lower-case letter, then up to 19 lower-case letters, digits or hyphens", None),
     ("release",): ('"2025.1" (epoxy) or "2022.2" (zed)', None),
@@ -46,15 +46,17 @@ _EXPECTED: dict[KeyPath, tuple[str, str | None]] = {
     ("images", "*", "properties", "*"): ("a text", None),
     ("secrets",): ("a mapping of names to passwords", f"Names are {', '.join(SECRETS)}."),
 }
-
-
-_WORDS: tuple[KeyPath, ...] = (("name",), ("release",), ("box",))
+# What is text even where YAML reads a number or a date, such as an unquoted `release: 2025.1` or a password of digits.
+_TEXTS: frozenset[KeyPath] = frozenset(
+    [("name",), ("release",), ("box",), ("images", "*", "properties", "*"), ("secrets", "*")]
+    + [("images", "*", name) for name in ("name", "path", "url", "checksum")]
+)
 
 
 def check(file: YamlFile, *, platform: str = sys.platform) -> tuple[LabFile, list[Mistake]]:
     """Check the data of a lab.yaml.
 
-    Returns what it means, with defaults in the place of what is wrong, and everything that is wrong, by line.
+    Returns its meaning, with defaults in place of wrong values, and all mistakes, ordered by line.
     """
     mistakes = list(file.mistakes)
     data = file.data if file.data is not None else {}
@@ -76,43 +78,24 @@ def check(file: YamlFile, *, platform: str = sys.platform) -> tuple[LabFile, lis
     return result, sorted(mistakes, key=lambda mistake: mistake.line or 0)
 
 
-def _as_meant(data: dict[str, Any], file: YamlFile) -> dict[str, Any]:
-    """The data without what is left empty, which means its default, and with words as written.
-
-    So an unquoted `release: 2025.1`, a number to YAML, and a password of digits need no quotes.
-    """
-    meant = {key: value for key, value in data.items() if value is not None}
-    for (word,) in _WORDS:
-        if word in meant and (word,) in file.texts:
-            meant[word] = file.texts[(word,)]
-    for key in ("controller", "computes", "secrets"):
-        if isinstance(meant.get(key), dict):
-            meant[key] = {name: value for name, value in meant[key].items() if value is not None}
-    if isinstance(meant.get("images"), list):
-        meant["images"] = [_image_as_meant(image, ("images", str(i)), file) for i, image in enumerate(meant["images"])]
-    if isinstance(meant.get("secrets"), dict):
-        meant["secrets"] = {name: file.texts.get(("secrets", name), value) for name, value in meant["secrets"].items()}
-    return meant
-
-
-def _image_as_meant(image: object, key: KeyPath, file: YamlFile) -> object:
-    if not isinstance(image, dict):
-        return image
-    meant = {name: value for name, value in image.items() if value is not None}
-    for word in ("name", "path", "url", "checksum"):
-        if word in meant:
-            meant[word] = file.texts.get((*key, word), meant[word])
-    if isinstance(meant.get("properties"), dict):
-        meant["properties"] = {
-            name: file.texts.get((*key, "properties", name), value) for name, value in meant["properties"].items()
-        }
-    return meant
+def _as_meant(value: Any, file: YamlFile, key: KeyPath = ()) -> Any:  # noqa: ANN401 (YAML)
+    """The value without keys that are left empty, which means their default, and with texts as written."""
+    if isinstance(value, list):
+        return [_as_meant(item, file, (*key, str(position))) for position, item in enumerate(value)]
+    if isinstance(value, dict):
+        properties = key[2:] == ("properties",)  # may be empty
+        kept = {name: item for name, item in value.items() if item is not None or properties}
+        return {name: _as_meant(item, file, (*key, name)) for name, item in kept.items()}
+    return file.texts.get(key, value) if _general(key) in _TEXTS else value
 
 
 def _general(key: KeyPath) -> KeyPath:
-    """A key with a star in the place of positions in a list, and of names that may be any."""
-    general = tuple("*" if part.isdigit() else part for part in key)
-    return (*general[:3], "*") if general[:3] == ("images", "*", "properties") and len(general) > 3 else general
+    """A key with a star in place of positions in a list and of arbitrary names."""
+    general: KeyPath = ()
+    for part in key:
+        anything = part.isdigit() or general in (("images", "*", "properties"), ("secrets",))
+        general = (*general, "*" if anything else part)
+    return general
 
 
 def _mistake(problem: Any, file: YamlFile) -> Mistake:  # noqa: ANN401 (pydantic's ErrorDetails)
@@ -135,7 +118,7 @@ def _mistake(problem: Any, file: YamlFile) -> Mistake:  # noqa: ANN401 (pydantic
 
 
 def _known(key: KeyPath) -> tuple[str, str | None]:
-    """What keys there are beside an unknown one, and which one may be meant, in the same place or in another."""
+    """The keys that are allowed beside an unknown one, and which was probably meant, there or elsewhere."""
     places: dict[KeyPath, list[str]] = {
         (): list(LabFile.model_fields),
         ("controller",): list(Controller.model_fields),
@@ -164,88 +147,76 @@ def _found(key: KeyPath, value: object, file: YamlFile) -> str:
     return repr(shown) if isinstance(value, str) else shown
 
 
-def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> list[tuple[set[str], Mistake]]:
-    """What is right by itself and wrong together; with the keys that each rule reads."""
-    result = []
+def _contradictions(lab: LabFile, file: YamlFile, platform: str) -> Iterator[tuple[set[str], Mistake]]:
+    """Values that are valid alone but not together, with the keys that each rule reads."""
+
+    def wrong(keys: tuple[str, ...], found: str, expected: str, remedy: str) -> tuple[set[str], Mistake]:
+        """A mistake in the first of the keys that a rule reads, at the line of the first one that is in the file."""
+        lines = [file.lines[(key,)] for key in keys if (key,) in file.lines]
+        return set(keys), Mistake(lines[0] if lines else None, keys[:1], found, expected, remedy)
+
     provider = resolved_provider(lab, platform)
     traits = PROVIDERS[provider]
     last = COMPUTE_OFFSET + lab.computes.count - 1
     if last > lab.network.num_addresses - 2:
         prefix = 32 - (last + 1).bit_length()
-        wider = IPv4Network(f"{lab.network.network_address}/{prefix}", strict=False)
-        mistake = Mistake(
-            file.line(("network",)) or file.line(("computes", "count")),
-            ("network",),
+        yield wrong(
+            ("network", "computes"),
             f"{lab.network}, which ends at {lab.network.broadcast_address}",
             f"room for {lab.computes.count} computes, which end at {lab.network.network_address + last}",
-            f"Write {wider}",
+            f"Write {IPv4Network(f'{lab.network.network_address}/{prefix}', strict=False)}",
         )
-        result.append(({"network", "computes"}, mistake))
     if lab.networking == "neutron" and lab.guest_network.overlaps(lab.network):
-        mistake = Mistake(
-            file.line(("guest_network",)) or file.line(("network",)),
-            ("guest_network",),
+        yield wrong(
+            ("guest_network", "network", "networking"),
             f"{lab.guest_network}, which overlaps the nodes' {lab.network}",
-            "a network of the instances' own",
+            "a separate network for the instances",
             "Choose a different guest_network or network.",
         )
-        result.append(({"network", "guest_network", "networking"}, mistake))
     if lab.dashboard and lab.networking == "none":
-        mistake = Mistake(
-            file.line(("dashboard",)),
-            ("dashboard",),
+        yield wrong(
+            ("dashboard", "networking"),
             "true together with networking none",
             "networking: neutron, without which instances cannot be used",
             "Remove dashboard, or write networking: neutron",
         )
-        result.append(({"networking", "dashboard"}, mistake))
     if traits.restricted and not any(lab.network.subnet_of(place) for place in traits.networks):
-        mistake = Mistake(
-            file.line(("network",)),
-            ("network",),
+        yield wrong(
+            ("network", "provider"),
             str(lab.network),
             f"a network inside {', '.join(map(str, traits.networks))}, where {provider} allows host-only networks",
             "Write 192.168.57.0/24, for example, or choose another provider.",
         )
-        result.append(({"network", "provider"}, mistake))
     if lab.engine != "auto" and not traits.containers:
-        mistake = Mistake(
-            file.line(("engine",)),
-            ("engine",),
+        yield wrong(
+            ("engine", "provider"),
             f"{lab.engine} together with provider {provider}",
             "a container engine with provider docker only",
             "Remove engine, or write provider: docker",
         )
-        result.append(({"engine", "provider"}, mistake))
     if lab.box is not None and traits.containers:
-        mistake = Mistake(
-            file.line(("box",)),
-            ("box",),
+        yield wrong(
+            ("box", "provider"),
             f"{lab.box} together with provider docker",
             "a box with provider libvirt or virtualbox only",
             "Remove box: containers start from an image that labctl builds.",
         )
-        result.append(({"box", "provider"}, mistake))
-    result += [({"images"}, mistake) for mistake in _images(lab.images, file)]
-    return result
+    for key, *words in _images(lab.images):
+        yield {"images"}, Mistake(file.line(key), key, *words)
 
 
-def _images(images: tuple[Image, ...], file: YamlFile) -> Iterator[Mistake]:
-    """What is wrong with images whose values are right by themselves."""
+def _images(images: tuple[Image, ...]) -> Iterator[tuple[KeyPath, str, str, str]]:
+    """Mistakes in images whose values are valid alone: where, found, expected, remedy."""
     names = {OWN_IMAGE: "the lab's own image"}
     for position, image in enumerate(images):
-        key = ("images", str(position))
-
-        def mistake(word: str, found: str, expected: str, remedy: str, key: KeyPath = key) -> Mistake:
-            return Mistake(file.line((*key, word)), (*key, word), found, expected, remedy)
-
+        name, url = ("images", str(position), "name"), ("images", str(position), "url")
         if image.name in names:
-            yield mistake("name", f"{image.name}, which is {names[image.name]}", "a name of its own", "Choose another.")
+            yield name, f"{image.name}, which is {names[image.name]}", "a unique name", "Choose another."
         names.setdefault(image.name, f"images.{position}")
         if image.path and image.url:
-            yield mistake("url", "a URL beside a path", "one of the two", "Remove one of the two.")
+            yield url, "a URL beside a path", "one of the two", "Remove one of the two."
         elif not image.path and not image.url:
-            yield mistake("name", "neither path nor url", "one of the two", "Say where the file is.")
+            yield name, "neither path nor url", "one of the two", "Say where the file is."
         elif image.url and not image.checksum:
             remedy = "Publishers of images list them beside the file, as SHA256SUMS or SHA512SUMS."
-            yield mistake("url", "a URL without a checksum", "checksum: sha256:... or sha512:...", remedy)
+            yield url, "a URL without a checksum", "checksum: sha256:... or sha512:...", remedy

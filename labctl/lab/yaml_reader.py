@@ -1,7 +1,7 @@
-"""YAML with the line of every value, so that a mistake can be pointed at.
+"""YAML with the line of every value, for messages about mistakes.
 
-Values come as they stand in the file: ruamel's composer gives the nodes, with their lines and their original text,
-which is lost once `2025.1` has become a number.
+ruamel's composer gives the nodes with their lines and their original text, which is lost once `2025.1` has become a
+number.
 """
 
 import re
@@ -44,7 +44,7 @@ class YamlFile:
     mistakes: list[Mistake] = field(default_factory=list)
 
     def line(self, key: KeyPath) -> int | None:
-        """The line of a value, or of the nearest thing around it that is in the file."""
+        """The line of a value, or of the nearest one around it that is in the file."""
         while key not in self.lines and key:
             key = key[:-1]
         return self.lines.get(key)
@@ -54,51 +54,47 @@ def read(path: Path) -> YamlFile:
     """Read a YAML file; a missing one is empty. What cannot be read is a mistake in the result, never an exception."""
     result = YamlFile()
     try:
-        text = path.read_text(encoding="utf-8")
+        node = YAML().compose(path.read_text(encoding="utf-8"))
+        result.data = None if node is None else _value(node, (), result)
     except FileNotFoundError:
-        return result
-    except UnicodeDecodeError as error:
+        pass
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        result.mistakes.append(_unreadable(error, path))
+    return result
+
+
+def _unreadable(error: Exception, path: Path) -> Mistake:
+    """Why a file cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
         line = error.object[: error.start].count(b"\n") + 1
         byte = f"the byte 0x{error.object[error.start]:02x}"
-        result.mistakes.append(Mistake(line, (), byte, "text in UTF-8", "Save the file as UTF-8."))
-        return result
-    except OSError as error:
+        return Mistake(line, (), byte, "text in UTF-8", "Save the file as UTF-8.")
+    if isinstance(error, OSError):
         found = (error.strerror or str(error)).lower()
-        result.mistakes.append(Mistake(None, (), f"'{found}'", "a file that can be read", f"Look at {path}."))
-        return result
-    try:
-        node = YAML().compose(text)
-    except MarkedYAMLError as error:
+        return Mistake(None, (), f"'{found}'", "a file that can be read", f"Look at {path}.")
+    if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         # What it quotes may be a secret that is not quoted in the file: `*name` is an alias, `!name` a tag.
         words = " ".join(part for part in (error.problem, error.context) if part) or "a syntax error"
         found = re.sub(r"""(["'])[^"'\s]{4,}\1""", "(not shown)", words).removeprefix("found ")
-        result.mistakes.append(Mistake(mark.line + 1 if mark else None, (), found, "valid YAML"))
-        return result
-    except YAMLError as error:
-        result.mistakes.append(Mistake(None, (), " ".join(str(error).split()), "valid YAML"))
-        return result
-    if node is not None:
-        result.data = _value(node, (), result)
-    return result
+        return Mistake(mark.line + 1 if mark else None, (), found, "valid YAML")
+    return Mistake(None, (), " ".join(str(error).split()), "valid YAML")
 
 
 def _value(node: Node, key: KeyPath, result: YamlFile, above: tuple[Node, ...] = ()) -> object:
     line = node.start_mark.line + 1
     result.lines.setdefault(key, line)
     if node in above:
-        result.mistakes.append(Mistake(line, key, "an alias of something that it is part of", "a value"))
+        result.mistakes.append(Mistake(line, key, "an alias of a value that contains it", "a value"))
         return None
     if node.tag and not str(node.tag).startswith(_TAG):
-        result.mistakes.append(
-            Mistake(line, key, "a tag (!)", "a plain value", "Put a text that begins with ! in quotes.")
-        )
+        remedy = "Put a text that begins with ! in quotes."
+        result.mistakes.append(Mistake(line, key, "a tag (!)", "a plain value", remedy))
         return None
-    above = (*above, node)
     if isinstance(node, MappingNode):
-        return _mapping(node, key, result, above)
+        return _mapping(node, key, result, (*above, node))
     if isinstance(node, SequenceNode):
-        return [_value(item, (*key, str(index)), result, above) for index, item in enumerate(node.value)]
+        return [_value(item, (*key, str(index)), result, (*above, node)) for index, item in enumerate(node.value)]
     assert isinstance(node, ScalarNode)  # noqa: S101 (the composer knows three kinds of nodes)
     result.texts[key] = node.value
     return _scalar(node)
@@ -124,17 +120,14 @@ def _mapping(node: MappingNode, key: KeyPath, result: YamlFile, above: tuple[Nod
 
 def _scalar(node: ScalarNode) -> object:
     """A scalar as YAML 1.2 means it; what only looks like a number or a date stays text."""
-    kind = str(node.tag).removeprefix(_TAG)
     text: str = node.value
+    readers = {
+        "null": lambda: None,
+        "bool": lambda: text.lower() == "true",
+        "int": lambda: int(text.replace("_", ""), 0),
+        "float": lambda: float(text.replace("_", "")),
+    }
     try:
-        if kind == "null":
-            return None
-        if kind == "bool":
-            return text.lower() == "true"
-        if kind == "int":
-            return int(text.replace("_", ""), 0)
-        if kind == "float":
-            return float(text.replace("_", ""))
+        return readers.get(str(node.tag).removeprefix(_TAG), lambda: text)()
     except ValueError:
         return text
-    return text

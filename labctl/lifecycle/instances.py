@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labctl.errors import BadInput, LabError
-from labctl.lab import ssh_key
+from labctl.lab import secrets as lab_secrets
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle.context import LabContext
@@ -43,7 +43,7 @@ def demo(context: LabContext) -> dict[str, Any]:
     Raises PlaybookFailed with the reason if a server does not come up.
     """
     paths = context.paths
-    ssh_key.ensure(paths)  # virtual machines have their own keys, so it may not exist
+    lab_secrets.ensure_ssh_key(paths)  # virtual machines have their own keys, so it may not exist
     paths.demo.unlink(missing_ok=True)
     context.play("playbooks/demo.yaml", "Demonstration")
     return dict(json.loads(paths.demo.read_text(encoding="utf-8")))

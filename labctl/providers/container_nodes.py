@@ -10,7 +10,7 @@ from typing import Any
 
 from labctl.ansible import inventory
 from labctl.errors import BadInput, LabError
-from labctl.lab import ssh_key
+from labctl.lab import secrets as lab_secrets
 from labctl.lab.model import Node
 from labctl.lab.snapshot_store import Snapshot
 from labctl.providers import containers, engine, host_packages, inotify_limit, node_images, snapshot_images, vagrant
@@ -108,7 +108,7 @@ class ContainerNodes(VagrantNodes):
         return [item for item in found if item.directory == str(self._paths.directory)]
 
     def make_keys(self) -> None:
-        ssh_key.ensure(self._paths)
+        lab_secrets.ensure_ssh_key(self._paths)
 
     def prepare(self, progress: Progress, *, by_vagrant: bool) -> tuple[str, ...]:
         lab, paths, engine_ = self._lab, self._paths, self._installed

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 from labctl.errors import LabError
 from labctl.files import write_if_changed
-from labctl.lab import orphans, records
+from labctl.lab import lock, records
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths, assets
 from labctl.providers.base import Provider, Report
@@ -49,7 +49,7 @@ class Machines:
         self._environment = {
             **os.environ,
             **document["environment"],
-            **orphans.mark(paths),
+            **lock.mark(paths),
             "VAGRANT_CWD": str(assets()),
             "VAGRANT_DOTFILE_PATH": str(paths.dotfile),
             "VAGRANT_DEFAULT_PROVIDER": lab.provider,

@@ -1,40 +1,49 @@
-"""How long things take on this machine, learnt from earlier runs, for all labs of a user.
+"""How long things take on this machine, learnt from earlier runs of all labs of a user.
 
-A step of the same kind of run is the best teacher: the first `labctl up` of a lab installs, the second one looks. Where
-there is none, a similar one has to do. Within a step, marks say how far earlier runs were when they came by.
+The best estimate is a step of the same kind of run: the first `labctl up` of a lab installs, the second one only
+checks. Without one, the most similar kind is used. Within a step, marks say how far earlier runs were at that point.
 """
 
 import contextlib
-import json
+import itertools
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from labctl.files import cache_directory, write_private
+from pydantic import BaseModel, TypeAdapter
+
+from labctl.files import cache_directory, read_json, write_json
 
 _REMEMBERED = 5  # runs of a step, of which the median is the estimate
-_FASTEST, _SLOWEST = 1 / 3, 3.0  # compared with earlier runs; what is further away is another kind of run
+_FASTEST, _SLOWEST = 1 / 3, 3.0  # compared with earlier runs; beyond that, it is a different kind of run
 
 Kind = tuple[str, ...]  # words of a run, those that matter most first
 
 
+class _Past(BaseModel):
+    """What is known of one kind of a step (seconds of each, fractions of its marks) or run (titles of its steps)."""
+
+    seconds: list[float] = []
+    marks: dict[str, float] = {}
+    titles: list[str] = []
+
+
+_FILE = TypeAdapter(dict[str, dict[str, _Past]])  # by title of a step, or verb of a run, and by kind
+
+
 @dataclass
 class Expectation:
-    """What earlier runs let expect of a step: its seconds, and at which fraction of them a mark was passed."""
+    """What to expect of a step that begins now: its seconds, and at which fraction of them a mark is passed."""
 
     seconds: float
     marks: Mapping[str, float] = field(default_factory=dict)
-    _left: float = 0.0  # seconds, at the moment _since of the monotonic clock
-    _since: float = 0.0
 
-    def begin(self) -> None:
-        """The step begins now."""
-        self._left, self._since = self.seconds, time.monotonic()
+    def __post_init__(self) -> None:
+        self._left, self._since = self.seconds, time.monotonic()  # seconds that were left at a moment
 
     def passed(self, mark: str, elapsed: float) -> None:
-        """A mark is passed, elapsed seconds after the beginning. Nearer the end this run's own pace counts more."""
+        """Note a mark, elapsed seconds after the beginning. Nearer the end this run's own pace counts more."""
         done = self.marks.get(mark)
         if done is None:
             return
@@ -49,7 +58,7 @@ class Expectation:
 
 
 class Estimates:
-    """What is known about runs of a verb of one kind. A cache that cannot be read or written costs nothing but that."""
+    """What is known about runs of a verb of one kind. A cache that cannot be read or written is no error."""
 
     def __init__(self, verb: str = "", kind: Kind = ()) -> None:
         self._path = cache_directory() / "estimates.json"
@@ -58,17 +67,13 @@ class Estimates:
         self._known = self._read()
 
     def of(self, title: str) -> Expectation | None:
-        """What to expect of a step, None when there was none of this title yet."""
-        past = self._past(self._known.get(title))
-        seconds = [float(value) for value in past.get("seconds", ())]
-        if not seconds:
-            return None
-        marks = {str(mark): float(fraction) for mark, fraction in past.get("marks", {}).items()}
-        return Expectation(statistics.median(seconds), marks)
+        """What to expect of a step; None when there was none with this title yet."""
+        past = self._past(title)
+        return Expectation(statistics.median(past.seconds), past.marks) if past.seconds else None
 
     def after(self, title: str) -> float | None:
         """Seconds that the steps after this one take together, None when earlier runs of the verb had no such step."""
-        titles = self._past(self._known.get(self._run)).get("titles", [])
+        titles = self._past(self._run).titles
         if title not in titles:
             return None
         later = (self.of(other) for other in titles[titles.index(title) + 1 :])
@@ -76,54 +81,34 @@ class Estimates:
 
     def learn(self, title: str, seconds: float, marks: Mapping[str, float]) -> None:
         """Remember a step that has ended, and how many seconds after its beginning each mark was passed."""
-        past = self._known.get(title, {}).get(self._key, {})
-        times = [*past.get("seconds", ()), round(seconds, 1)][-_REMEMBERED:]
+        past = self._known.get(title, {}).get("; ".join(self._kind), _Past())
+        times = [*past.seconds, round(seconds, 1)][-_REMEMBERED:]
         fractions = {mark: round(moment / seconds, 4) for mark, moment in marks.items() if seconds > 0}
-        self._write(title, {"seconds": times, "marks": fractions})
+        self._write(title, _Past(seconds=times, marks=fractions))
 
     def learn_run(self, titles: Sequence[str]) -> None:
-        """Remember which steps a run had that has ended well."""
+        """Remember which steps a successful run had."""
         if titles:
-            self._write(self._run, {"titles": list(titles)})
+            self._write(self._run, _Past(titles=list(titles)))
 
-    @property
-    def _key(self) -> str:
-        return "; ".join(self._kind)
-
-    def _past(self, kinds: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """What is known of the kind, or else of the one that has most of its first words."""
-        if not kinds:
-            return {}
+    def _past(self, title: str) -> _Past:
+        """What is known of the kind, or else of the one that shares most of its first words."""
 
         def likeness(key: str) -> int:
-            same = [ours == theirs for ours, theirs in zip(self._kind, key.split("; "), strict=False)]
-            return next((number for number, equal in enumerate(same) if not equal), len(same))
+            pairs = zip(self._kind, key.split("; "), strict=False)
+            return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
-        return dict(kinds[max(kinds, key=likeness)])
+        kinds = self._known.get(title)
+        return kinds[max(kinds, key=likeness)] if kinds else _Past()
 
-    def _write(self, title: str, past: Mapping[str, Any]) -> None:
-        self._known.setdefault(title, {})[self._key] = dict(past)
-        known = self._read()  # others may have learnt in the meantime
-        known.setdefault(title, {})[self._key] = dict(past)
+    def _write(self, title: str, past: _Past) -> None:
+        self._known = self._read()  # others may have learnt in the meantime
+        self._known.setdefault(title, {})["; ".join(self._kind)] = past
         with contextlib.suppress(OSError):
-            write_private(self._path, json.dumps(known) + "\n")
+            write_json(self._path, _FILE.dump_python(self._known))
 
-    def _read(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> dict[str, dict[str, _Past]]:
         try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
-            return {
-                str(title): {str(key): _checked(past) for key, past in kinds.items()}
-                for title, kinds in data.items()
-                if isinstance(kinds, dict)
-            }
-        except (OSError, ValueError, TypeError, AttributeError):
+            return _FILE.validate_python(read_json(self._path))
+        except ValueError:
             return {}
-
-
-def _checked(past: Mapping[str, Any]) -> dict[str, Any]:
-    """What was learnt, as it must be. Raises ValueError, TypeError or AttributeError when it is not."""
-    return {
-        "seconds": [float(value) for value in past.get("seconds", ())],
-        "marks": {str(mark): float(fraction) for mark, fraction in past.get("marks", {}).items()},
-        "titles": [str(title) for title in past.get("titles", ())],
-    }

@@ -1,7 +1,7 @@
-"""The live part of what a terminal shows: the step that runs, what each node does right now, and how long it will take.
+"""The live part of what a terminal shows: the running step, what each node is doing, and how long it will take.
 
-It is drawn anew a few times each second, as wide and as high as the terminal is at that moment, and no line of it ever
-wraps. What is finished stands above it for good: a terminal that is resized loses nothing.
+It is redrawn a few times each second, at the terminal's current width and height, and its lines never wrap. Finished
+steps stay above it: nothing is lost when the terminal is resized.
 """
 
 import time
@@ -15,19 +15,19 @@ from rich.text import Text
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES = 5  # of the spinner, each second
 _BAR = 24  # columns
-_AROUND = 4  # lines of the view that are not nodes, and one of the terminal that stays free
+_AROUND = 4  # lines of the view that are not nodes, and one free line of the terminal
 _GREEN, _CYAN, _DIM, _BOLD = Style(color="green"), Style(color="cyan"), Style(dim=True), Style(bold=True)
 
 
 def duration(seconds: float) -> str:
-    """A time for people: 42 s, 2:05 min."""
+    """A time such as 42 s or 2:05 min."""
     whole = max(0, round(seconds))
     return f"{whole} s" if whole < 100 else f"{whole // 60}:{whole % 60:02} min"
 
 
 @dataclass
 class NodeNow:
-    """What a node does, since when (monotonic clock), and whether it still does."""
+    """What a node does, since when (monotonic clock), and whether it is still busy with it."""
 
     activity: str
     since: float = field(default_factory=time.monotonic)
@@ -36,10 +36,7 @@ class NodeNow:
 
 @dataclass
 class View:
-    """The state that is shown. left is the step's remaining seconds, whole_left those of the whole run.
-
-    Both are None when nothing is known of them.
-    """
+    """The state to show. left has the step's remaining seconds, whole_left those of the run; None if unknown."""
 
     title: str
     started: float = field(default_factory=time.monotonic)
@@ -51,7 +48,7 @@ class View:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines, each cut to the terminal's width."""
-        width = max(1, options.max_width - 1)  # a full line makes some terminals begin another one
+        width = max(1, options.max_width - 1)  # some terminals begin a new line when one is full
         for line in self._lines(console.height):
             line.truncate(width, overflow="ellipsis")
             yield from line.render(console, end="")
@@ -60,34 +57,31 @@ class View:
     def _lines(self, height: int) -> list[Text]:
         now = time.monotonic()
         lines = [self._head(now)]
-        nodes = sorted(self.nodes.items(), key=lambda item: not item[1].busy) if self._too_many(height) else None
-        shown = (nodes or list(self.nodes.items()))[: max(1, height - _AROUND)]
+        nodes, room = list(self.nodes.items()), max(1, height - _AROUND)
+        if len(nodes) > room:
+            nodes.sort(key=lambda item: not item[1].busy)
+        shown = nodes[:room]
         names = max((len(name) for name, _ in shown), default=0)
         for name, node in shown:
-            line = Text("  ")
-            line.append("● " if node.busy else "○ ", _CYAN if node.busy else _DIM)
-            line.append(name.ljust(names), _BOLD if node.busy else _DIM)
-            line.append(f"  {node.activity}", "" if node.busy else _DIM)
-            if node.busy and now - node.since >= 1:
-                line.append(f"  {duration(now - node.since)}", _DIM)
-            lines.append(line)
-        if len(self.nodes) > len(shown):
-            lines.append(Text.assemble((f"    and {len(self.nodes) - len(shown)} more", _DIM)))
+            if not node.busy:
+                lines.append(Text.assemble("  ", (f"○ {name:<{names}}  {node.activity}", _DIM)))
+                continue
+            elapsed = f"  {duration(now - node.since)}" if now - node.since >= 1 else ""
+            lines.append(
+                Text.assemble("  ", ("● ", _CYAN), (name.ljust(names), _BOLD), f"  {node.activity}", (elapsed, _DIM))
+            )
+        if len(nodes) > room:
+            lines.append(Text.assemble((f"    and {len(nodes) - room} more", _DIM)))
         if self.whole_left is not None:
             text = f"  {duration(now - self.run_started)} so far"
             text += f", about {duration(self.whole_left)} to the end" if self.whole_left >= 1 else ""
             lines.append(Text.assemble((text, _DIM)))
         return lines
 
-    def _too_many(self, height: int) -> bool:
-        return len(self.nodes) > max(1, height - _AROUND)
-
     def _head(self, now: float) -> Text:
         elapsed = now - self.started
-        line = Text()
-        line.append(f"{_SPINNER[int(now * _FRAMES) % len(_SPINNER)]} ", _CYAN)
-        line.append(self.title, _BOLD)
-        line.append(f"  {duration(elapsed)}  ")
+        spinner = _SPINNER[int(now * _FRAMES) % len(_SPINNER)]
+        line = Text.assemble((f"{spinner} ", _CYAN), (self.title, _BOLD), f"  {duration(elapsed)}  ")
         if self.left is not None and elapsed + self.left >= 1:
             done = round(_BAR * elapsed / (elapsed + self.left))
             line.append("━" * done, _GREEN)

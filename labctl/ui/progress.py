@@ -1,13 +1,13 @@
-"""What labctl is doing, for people: a live view on a terminal, plain lines elsewhere, and everything in a log file."""
+"""What labctl is doing: a live view on a terminal, plain lines elsewhere, and everything in a log file."""
 
 import contextlib
+import functools
 import os
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from rich.console import Console
@@ -18,12 +18,11 @@ from labctl.ui.estimates import Estimates, Expectation, Kind
 from labctl.ui.live_view import NodeNow, View
 
 _REFRESHES = 5  # of the live view, each second
-# Seconds. What takes longer is told while it runs; what is shorter, when it was something for a node.
-_PATIENCE = 1.0
+_PATIENCE = 1.0  # seconds, after which an activity is reported while it runs; shorter ones are reported at their end
 
 
 class Step:
-    """One step of a run. Its notes are told when it ends, its details go into the log only."""
+    """One step of a run. Its notes are shown when it ends, its details go into the log only."""
 
     def __init__(self, progress: "Progress", title: str, expected: Expectation | None) -> None:
         self.title = title
@@ -38,29 +37,27 @@ class Step:
         self._telling = threading.Lock()
         self._timers: list[threading.Timer] = []
         self.marks: dict[str, float] = {}
-        self.typical = True  # of what later runs may expect
-        if expected is not None:
-            expected.begin()
+        self.typical = True  # for later runs
 
     def note(self, text: str) -> None:
-        """Something that people should know."""
+        """Add something that people should know."""
         self._notes.append(text)
         self.detail(text)
 
     def detail(self, text: str) -> None:
-        """Something for the log."""
+        """Add a line to the log."""
         self._progress.write(f"{self.title}: {text}")
 
     def activity(self, text: str) -> None:
-        """What goes on right now; a mark for the estimates of later runs."""
+        """Show what is going on now; a mark for the estimates of later runs."""
         self._activity = text
-        if text not in self.marks:  # tasks of several nodes, each at its own pace, come again and again
+        if text not in self.marks:  # the tasks of several nodes, each at its own pace, come repeatedly
             self.marks[text] = self.elapsed
             if self._expected is not None:
                 self._expected.passed(text, self.elapsed)
 
     def node(self, name: str, activity: str) -> None:
-        """What a node does right now."""
+        """Show what a node is doing now."""
         if name in self._nodes:
             self._before[name] = self._nodes[name]
         self._nodes[name] = NodeNow(activity)
@@ -71,26 +68,26 @@ class Step:
             self._timers.append(timer)
 
     def node_done(self, name: str) -> None:
-        """A node has done that, and waits."""
+        """Show that a node has finished this, and waits."""
         if name in self._nodes:
             self._nodes[name].busy = False
             self._tell(self._nodes[name])
 
     def node_skipped(self, name: str) -> None:
-        """That was nothing for this node: what it did before is shown again, if it did anything."""
-        before = self._before.pop(name, None)
-        if before is None:
-            self._nodes.pop(name, None)
-        else:
-            before.busy = False
-            self._nodes[name] = before
+        """Show what a node did before, if anything: it has skipped this."""
+        self._nodes.pop(name, None)
+        if name in self._before:
+            self._nodes[name] = self._before.pop(name)
+            self._nodes[name].busy = False
 
-    def end(self) -> None:
-        """Nothing more is told."""
+    def end(self, verdict: str) -> str:
+        """Report no further activity. Returns the step's last line."""
         with self._telling:
             for timer in self._timers:
                 timer.cancel()
             self._told.update(self.marks)
+        notes = f" ({'; '.join(self._notes)})" if self._notes else ""
+        return f"{self.title}: {verdict} {self.elapsed:.1f} s{notes}"
 
     def _tell_if_busy(self, activity: str) -> None:
         busy = [node for node in list(self._nodes.values()) if node.busy and node.activity == activity]
@@ -98,7 +95,7 @@ class Step:
             self._tell(min(busy, key=lambda node: node.since))
 
     def _tell(self, node: NodeNow) -> None:
-        """An activity once, with the time at which a node began with it. Others may have skipped it before."""
+        """Report an activity once, with the time at which a node began with it. Others may have skipped it before."""
         with self._telling:
             if node.activity not in self._told and node.activity in self.marks:
                 self._told.add(node.activity)
@@ -109,26 +106,15 @@ class Step:
         """Seconds since the step began."""
         return time.monotonic() - self._start
 
-    @property
-    def beginning(self) -> str:
-        """The line with which the step begins."""
-        seconds = self._expected.seconds if self._expected else 0
-        return f"{self.title} ...{f' (about {seconds:.0f} s)' if seconds >= 1 else ''}"
-
-    def ending(self, verdict: str) -> str:
-        """The line with which the step ends."""
-        notes = f" ({'; '.join(self._notes)})" if self._notes else ""
-        return f"{self.title}: {verdict} {self.elapsed:.1f} s{notes}"
-
     def view(self, run_started: float, after: float | None) -> View:
-        """The step as it is now. after is how many seconds the steps after it take, None when nothing is known."""
+        """The step as it is now. after has the seconds of the steps after it, None if unknown."""
         left = self._expected.left if self._expected else None
         whole = left + after if left is not None and after is not None else None
         return View(self.title, self._start, self._activity, dict(self._nodes), left, run_started, whole)
 
 
 class Progress:
-    """The steps of one run. log is made, readable by its owner only. verb and kind say which runs take as long."""
+    """The steps of one run. log is created, readable by its owner only. verb and kind select comparable runs."""
 
     def __init__(self, log: Path, verb: str = "", kind: Kind = ()) -> None:
         self._path = log
@@ -144,9 +130,7 @@ class Progress:
         self._log = os.fdopen(handle, "a", encoding="utf-8")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None:
             self.write(f"ended by {type(error).__name__}: {error}")
         else:
@@ -156,12 +140,16 @@ class Progress:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """A step: told of when it begins and when it ends, with the time it took."""
-        step = Step(self, title, self._estimates.of(title))
-        self.write(step.beginning)
-        self.tell(step.beginning)
+        """A step, which is reported when it begins, and when it ends with the time it took."""
+        expected = self._estimates.of(title)
+        about = f" (about {expected.seconds:.0f} s)" if expected and expected.seconds >= 1 else ""
+        self.write(f"{title} ...{about}")
+        self.tell(f"{title} ...{about}")
+        step = Step(self, title, expected)
+        draw = functools.partial(step.view, self._start, self._estimates.after(title))
+        live = Live(get_renderable=draw, console=self._console, transient=True, refresh_per_second=_REFRESHES)
         try:
-            with self._shown(step):
+            with live if self._live else contextlib.nullcontext():
                 yield step
         except BaseException:
             self._end(step, "failed after", "✗ ", "red")
@@ -172,61 +160,41 @@ class Progress:
             self._estimates.learn(title, step.elapsed, step.marks)
 
     def write(self, text: str) -> None:
-        """A line for the log."""
+        """Write a line to the log."""
         if self._log is not None:
             moment = f"{datetime.now(UTC):%H:%M:%S}"
             self._log.write("".join(f"{moment} {line}\n" for line in text.splitlines() or [""]))
             self._log.flush()
 
     def say(self, text: str) -> None:
-        """A line for everybody: people and the log."""
+        """Print a line, and write it to the log."""
         self.write(text)
         self._console.print(text, markup=False)
 
     def tell(self, text: str) -> None:
-        """A line for where there is no terminal; a terminal has the live view."""
+        """Print a line unless there is a terminal, which has the live view."""
         if not self._live:
             self._console.print(text, markup=False)
 
     @property
     def _live(self) -> bool:
-        """Whether there is a terminal on which lines can be drawn again."""
+        """Whether there is a terminal on which lines can be redrawn."""
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     def _end(self, step: Step, verdict: str, sign: str, style: str) -> None:
-        step.end()
-        text = step.ending(verdict)
+        text = step.end(verdict)
         self.write(text)
         self._console.print(Text.assemble((sign, style), text) if self._live else Text(text))
 
-    @contextlib.contextmanager
-    def _shown(self, step: Step) -> Iterator[None]:
-        if not self._live:
-            yield
-            return
-        after = self._estimates.after(step.title)
-        with Live(
-            get_renderable=lambda: step.view(self._start, after),
-            console=self._console,
-            transient=True,
-            refresh_per_second=_REFRESHES,
-        ):
-            yield
-
 
 class Silent(Progress):
-    """Progress that shows and keeps nothing, for what only looks."""
+    """Progress that shows and keeps nothing, for verbs that only look."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
-
-    def say(self, text: str) -> None:
-        """Nobody reads it."""
-
-    def tell(self, text: str) -> None:
-        """Nobody reads it."""
+        self._console.quiet = True
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """A step that nobody sees."""
+        """A step that is not reported."""
         yield Step(self, title, None)

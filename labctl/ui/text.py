@@ -1,24 +1,22 @@
-"""Words for people: tables, times, and what others have said without what would steer the terminal."""
+"""Text for people: tables, times, sizes, and output of others without the characters that control a terminal."""
 
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-_STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of as many words each, the first being the headings; columns are as wide as their words."""
+    """Rows of equal length, the first with the headings, as lines with aligned columns."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def span(seconds: float) -> str:
-    """A time in its largest unit: 40 s, 12 min, 3 h, 2 d."""
+    """A duration in its largest unit: 40 s, 12 min, 3 h, 2 d."""
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
@@ -26,7 +24,7 @@ def span(seconds: float) -> str:
 
 
 def moment(value: datetime | None, now: datetime) -> str:
-    """A point of time as people read it, with how long ago it was; empty when it is not known."""
+    """A point in time in UTC, and how long ago it was; empty when unknown."""
     if value is None:
         return ""
     value, now = value.astimezone(UTC), now.astimezone(UTC)
@@ -41,5 +39,5 @@ def size(amount: float) -> str:
 
 
 def printable(text: str) -> str:
-    """A text without the characters that would steer the terminal on which it is printed."""
-    return _STEERING.sub("", text.replace("\r\n", "\n"))
+    """A text without the characters that control a terminal."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))

@@ -205,7 +205,7 @@ def test_demo_delete_leaves_nothing(lab: LiveLab, cloud: Connection, demo: dict[
     lab.labctl("console", "demo-compute1", "--print")  # so that there is a token to be left
     tokens = "mariadb -N nova -e 'SELECT COUNT(*) FROM console_auth_tokens'"
     assert int(lab.on("controller", tokens)) > 0
-    assert "The demonstration is gone." in lab.labctl("demo", "--delete").stdout
+    assert "The demonstration is removed." in lab.labctl("demo", "--delete").stdout
     assert list(cloud.compute.servers(all_projects=True)) == []
     assert [port.name for port in cloud.network.ports() if port.device_owner.startswith("compute:")] == []
     assert lab.on("controller", tokens).strip() == "0"

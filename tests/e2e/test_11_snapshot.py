@@ -86,7 +86,7 @@ def build(cloud: Connection) -> list[str]:
 def test_snapshot_name_that_is_bad_is_refused(lab: LiveLab) -> None:
     """Refused, and nothing is changed."""
     for arguments, word in (
-        (("save", "Upper"), "no name for a snapshot"),
+        (("save", "Upper"), "not a valid name for a snapshot"),
         (("restore", "none"), "There is no snapshot 'none'"),
         (("delete", "none"), "There is no snapshot 'none'"),
     ):

@@ -66,5 +66,5 @@ def test_eject_overwrites_nothing(paths: LabPaths, name: str) -> None:
     (paths.directory / name).mkdir()
     with pytest.raises(BadInput) as caught:
         eject.eject(paths)
-    assert f"has these already: {name}; nothing was changed" in caught.value.message
+    assert f"already has: {name}; nothing was changed" in caught.value.message
     assert [path.name for path in paths.directory.iterdir()] == [name]

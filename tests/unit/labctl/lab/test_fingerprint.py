@@ -41,7 +41,7 @@ def edit(paths: LabPaths, name: str) -> None:
         lambda paths, _: edit(paths, "group_vars/all.yml"),
         lambda paths, _: edit(paths, "host_vars/controller.yml"),
         lambda _, patch: patch.setattr(records, "roles", lambda: "other"),
-        lambda _, patch: patch.setattr(fingerprint, "_version", lambda _: "other"),
+        lambda _, patch: patch.setattr(fingerprint, "version", lambda _: "other"),
         lambda _, patch: patch.setenv("ANSIBLE_JINJA2_NATIVE", "1"),
         lambda paths, _: fingerprint.forget(paths),
         lambda paths, _: edit(paths, ".labctl/whole.json"),

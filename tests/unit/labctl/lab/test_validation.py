@@ -108,11 +108,11 @@ def mistakes(paths: LabPaths, text: str | bytes) -> list[yaml_reader.Mistake]:
         ),
         (
             *("images:\n- {name: a, path: b}\n- {name: a, path: c}\n", 3, "images.1.name"),
-            *("a, which is images.0", "a name of its own", "Choose another"),
+            *("a, which is images.0", "a unique name", "Choose another"),
         ),
         (
             *("images: [{name: novalab-guest, path: b}]\n", 1, "images.0.name"),
-            *("the lab's own image", "a name of its own", "Choose another"),
+            *("the lab's own image", "a unique name", "Choose another"),
         ),
         ("box: ''\n", 1, "box", "''", "the name of a Vagrant box", None),
         (

@@ -143,7 +143,12 @@ def test_a_save_that_fails_leaves_nothing_and_lets_the_nodes_go_on(
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("one", "There is a snapshot 'one' already"), ("One", "is no name"), ("-x", "is no name"), ("a/b", "is no name")],
+    [
+        ("one", "There is a snapshot 'one' already"),
+        ("One", "is not a valid name"),
+        ("-x", "is not a valid name"),
+        ("a/b", "is not a valid name"),
+    ],
 )
 def test_name_that_is_bad_is_refused(
     engine: FakeEngine,

@@ -96,7 +96,6 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 def test_seconds_left_run_down_to_nothing(clock: list[float]) -> None:
     """Seconds run down, and end at nothing."""
     step = Expectation(100.0)
-    step.begin()
     clock[0] += 30
     assert step.left == 70
     clock[0] += 100
@@ -116,7 +115,6 @@ def test_seconds_left_run_down_to_nothing(clock: list[float]) -> None:
 )
 def test_marks_correct_the_seconds_left(clock: list[float], mark: str, elapsed: float, left: float) -> None:
     step = Expectation(100.0, {"start": 0.0, "half": 0.5, "end": 0.9})
-    step.begin()
     clock[0] += elapsed
     step.passed(mark, elapsed)
     assert step.left == pytest.approx(left)
