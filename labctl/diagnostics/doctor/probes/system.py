@@ -1,4 +1,4 @@
-"""What a node is: its names, clock, disks, memory, identity, packages."""
+"""A node as a machine: its names, clock, disks, memory, identity, packages."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ import time
 from pathlib import Path
 from typing import Any
 
-from labctl.diagnostics.doctor.probes.units import run
+from labctl.diagnostics.doctor.probes import units
 
-_PLACES = ("/", "/tmp", "/var/log", "/run")  # noqa: S108 (only looked at)
+_PLACES = ("/", "/tmp", "/var/log", "/run")  # noqa: S108 (only read)
 _HOST_KEYS = Path("/etc/ssh")
 
 
 def gather(nodes: dict[str, str], data: list[str]) -> dict[str, Any]:
-    """The node as such; nodes has the lab's addresses by name, data the folders in which services keep theirs."""
+    """These facts. nodes has the lab's addresses by name, data the folders in which services keep their data."""
     return {
         "hostname": socket.gethostname(),
         "time": time.time(),
-        "names": {name: addresses(name) for name in nodes},
+        "names": {name: _addresses(name) for name in nodes},
         "hosts_lines": _hosts_lines(set(nodes)),
-        "disks": disks([*_PLACES, *data]),
+        "disks": _disks([*_PLACES, *data]),
         "memory": memory(Path("/proc/meminfo").read_text(encoding="ascii")),
         "cpus": os.cpu_count() or 1,
-        "identity": identity(),
-        "packages": [line for line in run("dpkg", "--audit").splitlines() if line.strip()],
+        "identity": _identity(),
+        "packages": [line for line in units.run("dpkg", "--audit").splitlines() if line.strip()],
         "policy": Path("/usr/sbin/policy-rc.d").exists(),
     }
 
 
-def addresses(name: str) -> list[str]:
-    """What a name resolves to, as getent says."""
-    lines = run("getent", "ahostsv4", name, timeout=5).splitlines()
-    return sorted({line.split()[0] for line in lines if line.strip()})
+def _addresses(name: str) -> list[str]:
+    """The addresses that a name resolves to."""
+    return sorted({line.split()[0] for line in units.run("getent", "ahostsv4", name, timeout=5).splitlines()})
 
 
 def _hosts_lines(names: set[str]) -> list[str]:
@@ -45,7 +44,7 @@ def _hosts_lines(names: set[str]) -> list[str]:
     return [line.strip() for line in lines if names & set(line.partition("#")[0].split()[1:])]
 
 
-def disks(places: list[str]) -> list[dict[str, Any]]:
+def _disks(places: list[str]) -> list[dict[str, Any]]:
     """The file systems in which services write, each once. Sizes are in bytes."""
     found: dict[int, dict[str, Any]] = {}
     for place in places:
@@ -66,12 +65,12 @@ def disks(places: list[str]) -> list[dict[str, Any]]:
 
 
 def memory(text: str) -> dict[str, int]:
-    """The lines of /proc/meminfo that count, in bytes."""
+    """The lines of /proc/meminfo that matter, in bytes."""
     values = {key: int(value) * 1024 for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
     return {key: values.get(key, 0) for key in ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")}
 
 
-def identity() -> dict[str, Any]:
+def _identity() -> dict[str, Any]:
     """What no two nodes may share: the machine id, the host keys of ssh, Nova's id of the compute."""
     keys = {}
     for path in sorted(_HOST_KEYS.glob("ssh_host_*_key.pub")):
@@ -89,19 +88,19 @@ def _text(path: str) -> str:
 
 def listening() -> list[str]:
     """The TCP ports that something listens on, as address:port."""
-    lines = run("ss", "--no-header", "--listening", "--tcp", "--numeric").splitlines()
-    return sorted({line.split()[3] for line in lines if len(line.split()) > 3})
+    rows = map(str.split, units.run("ss", "--no-header", "--listening", "--tcp", "--numeric").splitlines())
+    return sorted({row[3] for row in rows if len(row) > 3})
 
 
 def libvirt() -> dict[str, Any]:
-    """Whether libvirt answers, asked in a process of its own because a broken one hangs."""
+    """Whether libvirt answers, asked in a separate process because a broken one hangs."""
     program = "import libvirt; print(libvirt.open('qemu:///system').getLibVersion())"
     start = time.monotonic()
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=8, check=False
-        )
-        problem = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=8, check=True)
+        problem = ""
+    except subprocess.CalledProcessError as error:
+        problem = (error.stderr.strip().splitlines() or ["no answer"])[-1]
     except subprocess.TimeoutExpired:
         problem = "no answer within 8 s"
     return {"problem": problem, "seconds": round(time.monotonic() - start, 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 from ansible_collections.novalab.openstack.plugins.module_utils import systemd
 
+_KEYS = ("load", "active", "sub", "result", "enabled", "restarts", "started")
 _LINES = 4
 _LOUD = (" ERROR ", " CRITICAL ", "Error: ", "Error] ")
-_TAIL = 65536  # bytes of a log that are looked at
+_TAIL = 65536  # bytes of a log that are searched
 
 
 def run(*command: str, timeout: float = 10.0) -> str:
@@ -23,34 +25,30 @@ def run(*command: str, timeout: float = 10.0) -> str:
 
 
 def gather(expected: list[str]) -> dict[str, Any]:
-    """The state of each expected unit, with the last lines of those that do not run, and which others of Nova run."""
-    listed = ("--plain", "--no-legend", "--no-pager", "--type=service")
-    running = run("systemctl", "list-units", *listed, "--state=active,activating", "nova-*").splitlines()
-    others = {line.split()[0].removesuffix(".service") for line in running if line.strip()} - set(expected)
-    failed = [line.split()[0] for line in run("systemctl", "list-units", *listed, "--state=failed").splitlines()]
+    """The state of each expected unit, with the last lines of those that do not run; and unexpected and failed units."""
+    listed = ("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--type=service")
+    running = [line.split()[0] for line in run(*listed, "--state=active,activating", "nova-*").splitlines()]
+    failed = [line.split()[0] for line in run(*listed, "--state=failed").splitlines()]
     counts = _processes()
     units = {}
     for unit in systemd.parse(run(*systemd.show(expected)), expected):
-        values = {key: getattr(unit, key) for key in ("load", "active", "sub", "result", "enabled", "restarts")}
-        units[unit.name] = {**values, "since": unit.started, "processes": counts[systemd.full_name(unit.name)]}
+        values = {key: getattr(unit, key) for key in _KEYS}
+        units[unit.name] = {**values, "processes": counts[systemd.full_name(unit.name)]}
         if unit.active != "active":
             units[unit.name]["evidence"] = evidence(unit.name)
     known = {systemd.full_name(unit) for unit in expected}
-    return {"units": units, "others": sorted(others), "failed": [name for name in failed if name not in known]}
+    others = sorted(name.removesuffix(".service") for name in set(running) - known)
+    return {"units": units, "others": others, "failed": [name for name in failed if name not in known]}
 
 
 def _processes() -> Counter[str]:
     """How many processes each unit has."""
     counts: Counter[str] = Counter()
     for path in Path("/proc").glob("[0-9]*/cgroup"):
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError:
-            continue
-        # A line for each hierarchy; systemd's own has the unit.
-        counts.update(
-            {part for line in lines for part in line.rpartition(":")[2].split("/") if part.endswith(".service")}
-        )
+        with contextlib.suppress(OSError):
+            # A line for each hierarchy; systemd's own has the unit.
+            paths = [line.rpartition(":")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+            counts.update({part for way in paths for part in way.split("/") if part.endswith(".service")})
     return counts
 
 
@@ -64,7 +62,7 @@ def evidence(unit: str) -> list[str]:
 
 
 def errors(path: Path) -> list[str]:
-    """The last lines of a log that tell of a failure."""
+    """The last lines of a log that report a failure."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))

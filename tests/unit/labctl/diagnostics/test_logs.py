@@ -143,7 +143,7 @@ def test_read_merges_files_and_journal(
 
     def ask(_: Lab, __: LabPaths, nodes: list[Any], name: str, arguments: Callable[..., Any], **___: float) -> Any:  # noqa: ANN401
         return {
-            n.name: ssh._run(SshHost("here", 22, "v", "/k"), programs.program(name, arguments(n)), ssh.PYTHON, 30)
+            n.name: ssh.run_on(SshHost("here", 22, "v", "/k"), programs.program(name, arguments(n)), command=ssh.PYTHON)
             for n in nodes
         }
 

@@ -218,7 +218,7 @@ def test_status_with_an_answer_that_is_not_json_says_so(
     lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
 ) -> None:
     seen["answers"]["compute1"] = Answer("Traceback")
-    assert status.look(context(lab))["nodes"][1]["problem"] == "says 'Traceback'"
+    assert status.look(context(lab))["nodes"][1]["problem"] == "its answer is not JSON: 'Traceback'"
 
 
 def test_before_the_first_verification(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.diagnostics.doctor import runner
-from labctl.diagnostics.doctor.finding import Finding, Severity
+from labctl.diagnostics.doctor.case import Finding, Severity
 from labctl.files import write_private
 from tests.unit.labctl.diagnostics.doctor.facts import HEALTHY, LOGINS, NOVA_CONF, STOPPED, case_of
 
@@ -26,7 +26,7 @@ def lab(make_lab: Callable[..., Lab]) -> Lab:
 
 
 def test_a_key_that_ssh_does_not_take_explains_why_no_node_answers(lab: Lab) -> None:
-    case = case_of(lab, private=(("/lab/.labctl/ssh/id_ed25519", 0o644, 0),))
+    case = case_of(lab, private=(("/lab/.labctl/ssh/id_ed25519", 0o644),))
     case = replace(case, nodes={}, silent=dict.fromkeys(case.states, "Permission denied (publickey)"))
     (diagnosis,) = runner.diagnose(case, set())
     assert diagnosis.check.id == "keys"
@@ -50,8 +50,8 @@ def test_consequences_are_shown_with_their_cause(lab: Lab) -> None:
 
 
 def test_a_circle_of_causes_ends() -> None:
-    first = Finding("host", "a", ("e",), "r", subject="a", because=("b",))
-    second = Finding("host", "b", ("e",), "r", subject="b", because=("a",))
+    first = Finding("a", ("e",), "r", subject="a", because=("b",))
+    second = Finding("b", ("e",), "r", subject="b", because=("a",))
     assert runner.causes([first, second]) == [0, 0]
 
 
