@@ -1,20 +1,16 @@
 """What is wrong with a lab, by those of the doctor's checks for which the facts of `labctl status` are enough."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labctl.diagnostics.doctor.case import Case, Facts
 from labctl.diagnostics.doctor.checks import cloud, nodes, services
 from labctl.diagnostics.doctor.host_facts import HostFacts
+from labctl.lab.model import Lab
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+Document = Mapping[str, Any]
 
-    from labctl.lab.model import Lab
-
-    Document = Mapping[str, Any]
 
 # A lab whose nodes are all in one of these states is as somebody wanted it: nothing about it is degraded.
 _AT_REST = ("not_created", "stopped", "paused")

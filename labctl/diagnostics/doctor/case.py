@@ -1,68 +1,19 @@
-"""What checks read, the facts about a lab and its host, and what they return: findings."""
-
-from __future__ import annotations
+"""What checks look at, the facts about a lab and its host; and the list of all checks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, TypeVar
 
 from labctl.ansible import services
+from labctl.diagnostics.doctor.finding import HOST, Findings, node_and_units, settings_subject, unit_subject
+from labctl.diagnostics.doctor.host_facts import HostFacts
+from labctl.lab.model import Lab
+from labctl.lab.service_files import Unit
 from labctl.providers.node_state import NodeState
 
-if TYPE_CHECKING:
-    from labctl.diagnostics.doctor.host_facts import HostFacts
-    from labctl.lab.model import Lab
-    from labctl.lab.service_files import Unit
-
 Facts = dict[str, Any]  # what a program on a node has printed
-HOST = "host"  # the place of findings about this machine
 T = TypeVar("T")
-
-
-class Severity(StrEnum):
-    """How bad a finding is. An error keeps the lab from working; a warning will, or may."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    where is a node's name or HOST; a check may leave it out if that is the place it looks at. subject names the thing
-    for other findings: one that has it among its because is a consequence, and is listed with it instead of by itself.
-    since is in ISO 8601, if it is known.
-    """
-
-    what: str
-    evidence: tuple[str, ...]
-    remedy: str
-    severity: Severity = Severity.ERROR
-    where: str = ""
-    subject: str = ""
-    because: tuple[str, ...] = ()
-    since: str | None = None
-
-
-class _More(TypedDict, total=False):
-    severity: Severity
-    where: str
-    subject: str
-    because: tuple[str, ...]
-    since: str | None
-
-
-def error(what: str, evidence: str | Iterable[str], remedy: str, **more: Unpack[_More]) -> Finding:
-    """A finding with one line of evidence, or several."""
-    return Finding(what, (evidence,) if isinstance(evidence, str) else tuple(evidence), remedy, **more)
-
-
-def warning(what: str, evidence: str | Iterable[str], remedy: str, **more: Unpack[_More]) -> Finding:
-    """The same for something that does not keep the lab from working yet."""
-    return replace(error(what, evidence, remedy, **more), severity=Severity.WARNING)
 
 
 @dataclass(frozen=True)
@@ -96,11 +47,11 @@ class Case:
         """What the controller's databases and APIs say; empty if it does not answer."""
         return self.nodes.get(self.controller, {}).get("cloud") or {}
 
-    def answering(self) -> Iterator[tuple[str, NodeCase]]:
+    def answering(self) -> Iterator[tuple[str, "NodeCase"]]:
         """The nodes that answer, by name."""
         return ((name, NodeCase(self, name, facts)) for name, facts in self.nodes.items())
 
-    def computes(self) -> Iterator[tuple[str, NodeCase]]:
+    def computes(self) -> Iterator[tuple[str, "NodeCase"]]:
         """The computes that answer, by name."""
         computes = {node.name for node in self.lab.computes}
         return ((name, node) for name, node in self.answering() if name in computes)
@@ -147,27 +98,7 @@ class NodeCase:
         return str(self.case.lab.node(self.name).address)
 
 
-def node_subject(name: str) -> str:
-    """The subject of findings about a node as such."""
-    return f"node {name}"
-
-
-def unit_subject(node: str, unit: str) -> str:
-    """The subject of findings about a unit."""
-    return f"unit {unit} on {node}"
-
-
-def node_and_units(node: str, *units: str) -> tuple[str, ...]:
-    """The subjects of a node and of units on it."""
-    return (node_subject(node), *(unit_subject(node, unit) for unit in units))
-
-
-def settings_subject(node: str, user: str) -> str:
-    """The subject of findings about the settings of a service, which is named by its user."""
-    return f"settings of {user} on {node}"
-
-
-Find = Callable[[Case], Iterator[Finding]]
+Find = Callable[[Case], Findings]
 
 
 @dataclass(frozen=True)
@@ -189,11 +120,11 @@ class Looking(Generic[T]):
 
     places: Callable[[Case], Iterable[tuple[str, T]]]
 
-    def __call__(self, name: str, looks_at: str) -> Callable[[Callable[[T], Iterator[Finding]]], Find]:
+    def __call__(self, name: str, looks_at: str) -> Callable[[Callable[[T], Findings]], Find]:
         """Register a function as a check with an id. It then takes a case."""
 
-        def register(look: Callable[[T], Iterator[Finding]]) -> Find:
-            def find(case: Case) -> Iterator[Finding]:
+        def register(look: Callable[[T], Findings]) -> Find:
+            def find(case: Case) -> Findings:
                 for place, subject in self.places(case):
                     for finding in look(subject):
                         yield replace(finding, where=finding.where or place)

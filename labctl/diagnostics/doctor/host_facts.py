@@ -1,7 +1,5 @@
 """The facts about this machine that a lab depends on. Everything is read, nothing is changed."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import os
@@ -11,23 +9,19 @@ import stat
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from labctl.diagnostics.doctor.probes import system
 from labctl.errors import LabError
 from labctl.lab import image_files
+from labctl.lab.paths import LabPaths
 from labctl.lifecycle import conflicts
+from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.preflight import make_plan
 from labctl.providers import inotify_limit, node_images
 from labctl.providers.engine import Engine, may_be_root
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from labctl.lab.paths import LabPaths
-    from labctl.lifecycle.context import LabContext
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")

@@ -1,29 +1,25 @@
 """Gathers the facts, runs the checks, and puts causes before consequences."""
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.parse
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labctl.ansible import services as lab_services
 from labctl.diagnostics.doctor import host_facts
-from labctl.diagnostics.doctor.case import CHECKS, Case, Check, Finding, Severity
+from labctl.diagnostics.doctor.case import CHECKS, Case, Check
 from labctl.diagnostics.doctor.checks import cloud, files, host, nodes, services
+from labctl.diagnostics.doctor.finding import Finding, Severity
 from labctl.errors import LabError
 from labctl.lab import secrets as labsecrets
+from labctl.lab.model import Lab, Node
+from labctl.lab.paths import LabPaths
+from labctl.lifecycle.context import LabContext
 from labctl.providers.node_state import NodeState
 from labctl.remote.nodes import ask, documents
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from labctl.lab.model import Lab, Node
-    from labctl.lab.paths import LabPaths
-    from labctl.lifecycle.context import LabContext
 
 # Causes come before what they lead to.
 _GROUPS = [module.__name__.rpartition(".")[2] for module in (host, nodes, files, services, cloud)]

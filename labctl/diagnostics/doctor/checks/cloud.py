@@ -1,31 +1,15 @@
 """Checks of what Nova's databases say: cells, mapped hosts, services, identities of computes, broken servers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from labctl.ansible import services
-from labctl.diagnostics.doctor.case import (
-    compute_check,
-    error,
-    lab_check,
-    node_and_units,
-    settings_subject,
-    warning,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from labctl.diagnostics.doctor.case import Case, Finding, NodeCase
+from labctl.diagnostics.doctor.case import Case, NodeCase, compute_check, lab_check
+from labctl.diagnostics.doctor.finding import Findings, error, node_and_units, settings_subject, warning
 
 _CELLS = ["cell0", "cell1"]
 _ON_CONTROLLER = "labctl ssh controller -- sudo nova-manage cell_v2"
 
 
 @lab_check("cells", "cell0 and cell1 exist, once each, enabled, as templates")
-def cells(case: Case) -> Iterator[Finding]:
-    """Cells that are missing, duplicate, disabled, or that do not follow nova.conf."""
+def cells(case: Case) -> Findings:
     found = case.cloud.get("cells")
     if found is None:
         return
@@ -60,8 +44,7 @@ def cells(case: Case) -> Iterator[Finding]:
 
 
 @lab_check("host-mapping", "every compute is mapped to a cell, and nothing else is")
-def host_mapping(case: Case) -> Iterator[Finding]:
-    """Computes that Nova does not use, and mappings of computes that are gone."""
+def host_mapping(case: Case) -> Findings:
     mapped = case.cloud.get("mapped")
     if mapped is None:
         return
@@ -84,8 +67,7 @@ def host_mapping(case: Case) -> Iterator[Finding]:
 
 
 @lab_check("service", "every service of Nova reports, is enabled, and is of this lab")
-def service(case: Case) -> Iterator[Finding]:
-    """Services that are down, disabled, or left over from a node that is gone."""
+def service(case: Case) -> Findings:
     rows = case.cloud.get("services")
     if rows is None:
         return
@@ -153,7 +135,7 @@ def _silence(case: Case, host: str, binary: str) -> tuple[str, ...]:
 
 
 @compute_check("compute-identity", "each compute is who Nova's database says")
-def compute_identity(node: NodeCase) -> Iterator[Finding]:
+def compute_identity(node: NodeCase) -> Findings:
     """A compute_id that is another's or not the registered one: nova-compute refuses to start."""
     registered = node.case.cloud.get("compute_nodes", ())
     name, identity = node.name, node.facts["identity"]["compute_id"]
@@ -170,7 +152,7 @@ def compute_identity(node: NodeCase) -> Iterator[Finding]:
 
 
 @lab_check("servers", "no server is in status ERROR")
-def servers(case: Case) -> Iterator[Finding]:
+def servers(case: Case) -> Findings:
     """Servers that could not be built, with \"No valid host was found\" for example."""
     found = case.cloud.get("servers_in_error")
     if found:

@@ -1,17 +1,9 @@
 """Checks of the configuration files on the nodes, and of who can see secrets."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from labctl.ansible import services
-from labctl.diagnostics.doctor.case import error, node_check, settings_subject, warning
+from labctl.diagnostics.doctor.case import Facts, NodeCase, node_check
+from labctl.diagnostics.doctor.finding import Findings, error, settings_subject, warning
 from labctl.lab.service_files import ConfigFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from labctl.diagnostics.doctor.case import Facts, Finding, NodeCase
 
 _OTHERS = 0o007
 
@@ -29,7 +21,7 @@ def _compared(file: Facts, expected: ConfigFile) -> str:
 
 
 @node_check("file-open", "no file with secrets is open to everybody")
-def file_open(node: NodeCase) -> Iterator[Finding]:
+def file_open(node: NodeCase) -> Findings:
     for file in node.facts["files"]:
         if file["secret"] and file["mode"] & _OTHERS:
             yield warning(
@@ -40,7 +32,7 @@ def file_open(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("file-unreadable", "every service can read its settings")
-def file_unreadable(node: NodeCase) -> Iterator[Finding]:
+def file_unreadable(node: NodeCase) -> Findings:
     """Settings that the service's own user cannot read: the service fails at its next start."""
     for file in node.facts["files"]:
         if not file["readable"]:
@@ -55,7 +47,7 @@ def file_unreadable(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("file-broken", "every settings file can be understood")
-def file_broken(node: NodeCase) -> Iterator[Finding]:
+def file_broken(node: NodeCase) -> Findings:
     """Files that oslo.config cannot parse: the service fails at its next start."""
     for file in node.facts["files"]:
         if file["flaw"]:
@@ -68,7 +60,7 @@ def file_broken(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("secret-seen", "no command line and no log shows a secret")
-def secret_seen(node: NodeCase) -> Iterator[Finding]:
+def secret_seen(node: NodeCase) -> Findings:
     """Passwords where others can read them. The findings do not repeat them."""
     if node.facts["exposed"]:
         yield warning(

@@ -1,17 +1,9 @@
 """Checks of this machine and of the lab's directory."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from labctl.diagnostics.doctor.case import Severity, error, host_check, warning
+from labctl.diagnostics.doctor.case import Case, host_check
+from labctl.diagnostics.doctor.finding import Findings, Severity, error, warning
+from labctl.lab.model import Node
 from labctl.providers import inotify_limit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from labctl.diagnostics.doctor.case import Case, Finding
-    from labctl.lab.model import Node
 
 _MIB, _GIB = 1 << 20, 1 << 30
 _OPEN_FILES = 1024
@@ -27,7 +19,7 @@ def _to_start(case: Case) -> list[Node]:
 
 
 @host_check("engine", "a container engine works")
-def container_engine(case: Case) -> Iterator[Finding]:
+def container_engine(case: Case) -> Findings:
     """Podman or Docker Engine, whichever the lab is to use."""
     if case.host.engine_problem:
         first, _, remedy = case.host.engine_problem.partition("\n")
@@ -36,7 +28,7 @@ def container_engine(case: Case) -> Iterator[Finding]:
 
 
 @host_check("programs", "the programs that a lab needs are installed")
-def programs(case: Case) -> Iterator[Finding]:
+def programs(case: Case) -> Findings:
     """The packages that labctl would install."""
     if case.host.missing:
         packages = " ".join(sorted({package for _, package in case.host.missing}))
@@ -50,7 +42,7 @@ def programs(case: Case) -> Iterator[Finding]:
 
 
 @host_check("cgroups", "systemd can run in containers")
-def cgroup_hierarchy(case: Case) -> Iterator[Finding]:
+def cgroup_hierarchy(case: Case) -> Findings:
     if case.lab.traits.containers and not case.host.cgroups:
         yield error(
             "no control groups that systemd in containers could use",
@@ -60,8 +52,7 @@ def cgroup_hierarchy(case: Case) -> Iterator[Finding]:
 
 
 @host_check("limits", "open files, inotify instances and processes suffice")
-def limits(case: Case) -> Iterator[Finding]:
-    """Limits of the kernel and of this shell."""
+def limits(case: Case) -> Findings:
     host, nodes = case.host, len(_to_start(case))
     if host.open_files < _OPEN_FILES:
         yield warning(
@@ -92,7 +83,7 @@ def limits(case: Case) -> Iterator[Finding]:
 
 
 @host_check("memory", "there is memory for the nodes that are to start")
-def memory(case: Case) -> Iterator[Finding]:
+def memory(case: Case) -> Findings:
     waiting, available = _to_start(case), case.host.memory
     if case.lab.traits.containers:
         need = sum(_CONTROLLER_MEMORY if node == case.lab.controller else _COMPUTE_MEMORY for node in waiting)
@@ -109,7 +100,7 @@ def memory(case: Case) -> Iterator[Finding]:
 
 
 @host_check("disk", "there is room for images and nodes")
-def disk(case: Case) -> Iterator[Finding]:
+def disk(case: Case) -> Findings:
     """File systems that are too full: of the lab's directory, which comes first, and of the engines."""
     for index, room in enumerate(case.host.rooms):
         need = _DIRECTORY_ROOM
@@ -125,7 +116,7 @@ def disk(case: Case) -> Iterator[Finding]:
 
 
 @host_check("ports", "the name server of the lab's network has its port")
-def ports(case: Case) -> Iterator[Finding]:
+def ports(case: Case) -> Findings:
     """Podman's name server cannot listen at the first address of a network if another one listens at every address."""
     if case.host.engine == "podman" and _to_start(case) and case.host.dns_taken:
         yield error(
@@ -136,15 +127,14 @@ def ports(case: Case) -> Iterator[Finding]:
 
 
 @host_check("network", "the lab's network and name are free")
-def network(case: Case) -> Iterator[Finding]:
-    """Routes, addresses, other networks and labs that the lab's network overlaps."""
+def network(case: Case) -> Findings:
     if case.host.network_problem:
         first, _, remedy = case.host.network_problem.partition("\n")
         yield error(first.removesuffix("; nothing was changed"), first, remedy or "take another network in lab.yaml")
 
 
 @host_check("description", "lab.yaml describes the lab that exists, and the files that it names are there")
-def described(case: Case) -> Iterator[Finding]:
+def described(case: Case) -> Findings:
     """What labctl up would refuse."""
     for problem in filter(None, (case.host.description_problem, case.host.image_problem)):
         first, _, remedy = problem.partition("\n")
@@ -152,7 +142,7 @@ def described(case: Case) -> Iterator[Finding]:
 
 
 @host_check("virtualisation", "virtual machines run on this machine, where the lab needs that")
-def virtualisation(case: Case) -> Iterator[Finding]:
+def virtualisation(case: Case) -> Findings:
     """KVM that is missing. Whether it works is found out on the nodes: see the check acceleration."""
     kvm = case.lab.virt_type == "kvm"
     if case.host.kvm and (kvm or case.lab.traits.needs_kvm):
@@ -166,20 +156,19 @@ def virtualisation(case: Case) -> Iterator[Finding]:
 
 
 @host_check("python", "Ansible is complete")
-def python(case: Case) -> Iterator[Finding]:
-    """The programs and packages that labctl brings along."""
+def python(case: Case) -> Findings:
     if problem := case.host.ansible_problem:
         yield error("labctl's Python environment is incomplete", problem, "make setup, or install novalab again")
 
 
 @host_check("directory", "the lab's directory can be written")
-def directory(case: Case) -> Iterator[Finding]:
+def directory(case: Case) -> Findings:
     if problem := case.host.directory_problem:
         yield error("the lab's directory cannot be written", problem, "choose one of your own: labctl -C DIRECTORY ...")
 
 
 @host_check("keys", "keys and secrets are readable by their owner only")
-def keys(case: Case) -> Iterator[Finding]:
+def keys(case: Case) -> Findings:
     """Files with secrets that others can read. ssh refuses such a key, and then no node is reached."""
     for path, mode in case.host.private:
         if mode & _OTHERS:

@@ -1,25 +1,10 @@
 """Checks of the nodes as machines: whether they run and answer, their units, names, clock, disks, identity."""
 
-from __future__ import annotations
-
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
-from labctl.diagnostics.doctor.case import (
-    Severity,
-    error,
-    lab_check,
-    node_check,
-    node_subject,
-    unit_subject,
-    warning,
-)
+from labctl.diagnostics.doctor.case import Case, Facts, NodeCase, lab_check, node_check
+from labctl.diagnostics.doctor.finding import Findings, Severity, error, node_subject, unit_subject, warning
 from labctl.providers.node_state import NodeState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from labctl.diagnostics.doctor.case import Case, Facts, Finding, NodeCase
 
 _SKEW = 10.0  # seconds; Nova considers a service dead after 60 (service_down_time)
 _MIB = 1 << 20
@@ -39,7 +24,7 @@ _SILENT = "look whether sshd runs there and this machine's route leads to it; la
 
 
 @lab_check("node-state", "every node of the lab runs, when any does")
-def node_state(case: Case) -> Iterator[Finding]:
+def node_state(case: Case) -> Findings:
     """Nodes that are missing, stopped or paused when others are not; and those that the engine has lost."""
     states = set(case.states.values())
     for node in case.lab.nodes if len(states) > 1 or NodeState.LOST in states else ():
@@ -63,7 +48,7 @@ def node_state(case: Case) -> Iterator[Finding]:
 
 
 @lab_check("node-silent", "every running node can be asked by ssh")
-def node_silent(case: Case) -> Iterator[Finding]:
+def node_silent(case: Case) -> Findings:
     """Nodes that run and do not answer, and those that may run."""
     for name, problem in case.silent.items():
         lines = problem.splitlines()[-3:]
@@ -80,7 +65,7 @@ def node_silent(case: Case) -> Iterator[Finding]:
 
 
 @node_check("probe", "the doctor's own questions work on every node")
-def probe(node: NodeCase) -> Iterator[Finding]:
+def probe(node: NodeCase) -> Findings:
     """Parts of the program on a node that failed, so their facts are not known."""
     for part, problem in node.facts.get("broken", {}).items():
         yield warning(
@@ -92,7 +77,7 @@ def probe(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("unit-down", "every expected unit runs")
-def unit_down(node: NodeCase) -> Iterator[Finding]:
+def unit_down(node: NodeCase) -> Findings:
     """Units that do not run or restart all the time, with the last lines of their journals."""
     for unit, state in node.facts["units"].items():
         young = node.facts["time"] - state["started"] < _YOUNG
@@ -135,7 +120,7 @@ def _unit_remedy(name: str, unit: str, state: Facts) -> str:
 
 
 @node_check("unit-boot", "every unit that runs comes back after a reboot")
-def unit_boot(node: NodeCase) -> Iterator[Finding]:
+def unit_boot(node: NodeCase) -> Findings:
     for unit, state in node.facts["units"].items():
         if state["active"] == "active" and state["enabled"] not in _BOOT:
             yield warning(
@@ -146,8 +131,7 @@ def unit_boot(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("unit-extra", "no other service of Nova runs, and none has failed")
-def unit_extra(node: NodeCase) -> Iterator[Finding]:
-    """Services of Nova that are not of this lab, and failed units."""
+def unit_extra(node: NodeCase) -> Findings:
     expected = ", ".join(unit for unit in node.facts["units"] if unit.startswith("nova-"))
     for unit in node.facts["others"]:
         yield warning(
@@ -164,8 +148,7 @@ def unit_extra(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("unit-outdated", "every unit is younger than its configuration")
-def unit_outdated(node: NodeCase) -> Iterator[Finding]:
-    """Units that still run with settings from before a file changed."""
+def unit_outdated(node: NodeCase) -> Findings:
     for file in node.facts["files"]:
         if not file["settings"]:
             continue
@@ -185,7 +168,7 @@ def unit_outdated(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("names", "every node finds every other by name, at its address")
-def names(node: NodeCase) -> Iterator[Finding]:
+def names(node: NodeCase) -> Findings:
     """Names that resolve to another address, such as 127.0.1.1: RabbitMQ and live migration fail then."""
     name, facts = node.name, node.facts
     expected = {other.name: str(other.address) for other in node.case.lab.nodes}
@@ -210,7 +193,7 @@ def names(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("clock", "the clocks of the nodes agree with this machine's")
-def clock(node: NodeCase) -> Iterator[Finding]:
+def clock(node: NodeCase) -> Findings:
     """Clocks that are off: from 60 s on, services look down."""
     name, now = node.name, node.facts["time"]
     before, after = node.case.asked
@@ -225,8 +208,7 @@ def clock(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("node-disk", "there is room where services write")
-def node_disk(node: NodeCase) -> Iterator[Finding]:
-    """File systems that are full, nearly so, or cannot be written."""
+def node_disk(node: NodeCase) -> Findings:
     for disk in node.facts["disks"]:
         full = disk["free"] < min(_DISK_ERROR, disk["size"] // 10)
         tight = disk["free"] < min(_DISK_WARNING, disk["size"] // 5)
@@ -254,7 +236,7 @@ def node_disk(node: NodeCase) -> Iterator[Finding]:
 
 
 @lab_check("node-memory", "there is memory left")
-def node_memory(case: Case) -> Iterator[Finding]:
+def node_memory(case: Case) -> Findings:
     """Nodes without memory. All containers show this machine's, so the first one is enough."""
     seen = set()
     for name, facts in case.nodes.items():
@@ -275,7 +257,7 @@ def node_memory(case: Case) -> Iterator[Finding]:
 
 
 @lab_check("identity-shared", "no two nodes share an identity")
-def identity_shared(case: Case) -> Iterator[Finding]:
+def identity_shared(case: Case) -> Findings:
     """Cloned nodes: the same machine id, host key of ssh, or compute_id."""
     owners: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, facts in case.nodes.items():
@@ -302,7 +284,7 @@ def identity_shared(case: Case) -> Iterator[Finding]:
 
 
 @node_check("packages", "no package of a node is half-installed")
-def packages(node: NodeCase) -> Iterator[Finding]:
+def packages(node: NodeCase) -> Findings:
     """Installations that were interrupted, and a policy that keeps services from starting."""
     if node.facts["packages"]:
         yield warning(

@@ -1,27 +1,19 @@
 """Checks of what the services on the nodes need of each other: logins, APIs, ports, libvirt, OVN, consoles."""
 
-from __future__ import annotations
-
 import urllib.parse
-from typing import TYPE_CHECKING
 
 from labctl.ansible import services
-from labctl.diagnostics.doctor.case import (
-    compute_check,
+from labctl.diagnostics.doctor.case import Case, Facts, NodeCase, compute_check, lab_check, node_check
+from labctl.diagnostics.doctor.finding import (
+    Finding,
+    Findings,
     error,
-    lab_check,
     node_and_units,
-    node_check,
     node_subject,
     settings_subject,
     unit_subject,
     warning,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from labctl.diagnostics.doctor.case import Case, Facts, Finding, NodeCase
 
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 (what ss prints)
 _STARTING = 30.0  # seconds that a unit has to open its port
@@ -57,7 +49,7 @@ def _refused(node: NodeCase, login: Facts, server: str, unit: str, because: tupl
 
 
 @node_check("database-login", "every service gets into its database")
-def database_login(node: NodeCase) -> Iterator[Finding]:
+def database_login(node: NodeCase) -> Findings:
     """Logins to MariaDB, each with the service's own URL."""
     for login in node.facts["logins"]["database"]:
         if login["kind"] != "ok":
@@ -66,7 +58,7 @@ def database_login(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("queue-login", "every service gets into the message queue")
-def queue_login(node: NodeCase) -> Iterator[Finding]:
+def queue_login(node: NodeCase) -> Findings:
     """Logins to RabbitMQ, each with the service's own transport_url."""
     for login in node.facts["logins"]["queue"]:
         if login["kind"] != "ok":
@@ -76,7 +68,7 @@ def queue_login(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("identity-login", "every service gets a token from Keystone")
-def identity_login(node: NodeCase) -> Iterator[Finding]:
+def identity_login(node: NodeCase) -> Findings:
     """Logins to Keystone as the services' own users, and the roles that these have."""
     database = f"login of keystone on {node.case.controller} at MariaDB"
     for login in node.facts["logins"]["identity"]:
@@ -92,8 +84,7 @@ def identity_login(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("api", "every node reaches every API, and gets an answer")
-def api(node: NodeCase) -> Iterator[Finding]:
-    """Endpoints of the catalog that are missing, not reached, or broken."""
+def api(node: NodeCase) -> Findings:
     name, case = node.name, node.case
     units = {entry.type: entry.unit for entry in services.catalog(case.lab)}
     seen = node.facts["apis"] or {"endpoints": [], "missing": []}
@@ -120,7 +111,7 @@ def api(node: NodeCase) -> Iterator[Finding]:
 
 
 @compute_check("placement", "Placement knows each compute, by the compute's own credentials")
-def placement(node: NodeCase) -> Iterator[Finding]:
+def placement(node: NodeCase) -> Findings:
     """Computes that Placement refuses, or whose resource provider is missing: \"No valid host was found\"."""
     name, seen = node.name, (node.facts["apis"] or {}).get("placement")
     if seen is None:
@@ -149,7 +140,7 @@ def placement(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("memcached", "every server of memcached answers")
-def memcached(node: NodeCase) -> Iterator[Finding]:
+def memcached(node: NodeCase) -> Findings:
     """Servers of memcached for which services wait in vain at every request."""
     for entry in node.facts.get("memcached") or ():
         if entry["problem"]:
@@ -163,8 +154,7 @@ def memcached(node: NodeCase) -> Iterator[Finding]:
 
 
 @node_check("port", "every unit listens at its port")
-def port(node: NodeCase) -> Iterator[Finding]:
-    """Units that run and do not listen where others look for them."""
+def port(node: NodeCase) -> Findings:
     listening = node.facts["listening"] or ()
     for unit, described in node.case.units[node.name].items():
         state = node.facts["units"].get(unit)
@@ -184,7 +174,7 @@ def port(node: NodeCase) -> Iterator[Finding]:
 
 
 @compute_check("console", "the noVNC page that browsers open answers, and finds the screens")
-def console(node: NodeCase) -> Iterator[Finding]:
+def console(node: NodeCase) -> Findings:
     """The URL, and the addresses between the proxy and the computes: code 1006 in browsers."""
     settings = node.own.get("console")
     if settings is None:
@@ -207,7 +197,7 @@ def console(node: NodeCase) -> Iterator[Finding]:
 
 
 @compute_check("libvirt", "libvirt answers on each compute")
-def libvirt(node: NodeCase) -> Iterator[Finding]:
+def libvirt(node: NodeCase) -> Findings:
     seen = node.own.get("libvirt")
     if seen and seen["problem"]:
         yield error(
@@ -219,7 +209,7 @@ def libvirt(node: NodeCase) -> Iterator[Finding]:
 
 
 @compute_check("acceleration", "instances are run in a way that works")
-def acceleration(node: NodeCase) -> Iterator[Finding]:
+def acceleration(node: NodeCase) -> Findings:
     """KVM that is set and was found not to work: instances start and hang."""
     if node.own.get("virt_type") != "kvm":
         return
@@ -235,8 +225,7 @@ def acceleration(node: NodeCase) -> Iterator[Finding]:
 
 
 @lab_check("ovn", "OVN reaches each compute, and Neutron its agents")
-def ovn(case: Case) -> Iterator[Finding]:
-    """Computes whose OVN is not connected, and agents that Neutron has not heard from."""
+def ovn(case: Case) -> Findings:
     for name, node in case.computes():
         seen = node.own.get("ovn")
         if seen and seen["status"] != "connected":
@@ -271,7 +260,7 @@ def ovn(case: Case) -> Iterator[Finding]:
 
 
 @lab_check("database-room", "MariaDB has connections left, and the character sets that services need")
-def database_room(case: Case) -> Iterator[Finding]:
+def database_room(case: Case) -> Findings:
     """Too many connections, and databases in which keys become too long or texts are lost."""
     server = case.cloud.get("server")
     if not server:
@@ -294,7 +283,7 @@ def database_room(case: Case) -> Iterator[Finding]:
 
 
 @node_check("workers", "no service has more processes than the node can carry")
-def workers(node: NodeCase) -> Iterator[Finding]:
+def workers(node: NodeCase) -> Findings:
     """As many workers as processors in each of ten services are what makes small machines swap."""
     most = max(_WORKERS, node.facts["cpus"] + 2)
     for unit, state in node.facts["units"].items():

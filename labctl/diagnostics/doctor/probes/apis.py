@@ -1,7 +1,5 @@
 """The APIs as this node sees them: can they be reached, do they answer, does Placement know the node."""
 
-from __future__ import annotations
-
 import json
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor

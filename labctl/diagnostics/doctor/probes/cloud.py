@@ -1,7 +1,5 @@
 """What the controller's databases and APIs say about the cloud. The databases answer also when no API does."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """What only a compute has: libvirt, its way of virtualisation, Open vSwitch and OVN."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

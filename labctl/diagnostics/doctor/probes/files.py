@@ -1,7 +1,5 @@
 """The configuration files of services: who can read them, whether they can be understood, what secrets they hold."""
 
-from __future__ import annotations
-
 import configparser
 import grp
 import os

@@ -1,6 +1,4 @@
-"""The ways of this node's services into MariaDB, RabbitMQ and Keystone, tried as they themselves would."""
-
-from __future__ import annotations
+"""The logins of this node's services to MariaDB, RabbitMQ and Keystone, tried as the services do."""
 
 import configparser
 import contextlib
@@ -13,10 +11,9 @@ from typing import Any
 from ansible_collections.novalab.openstack.plugins.module_utils import keystone, service_database
 
 TIMEOUT = 8.0  # seconds for each
-# After memcached has come back, each thread of Keystone fails once, at its old connection.
+# When memcached restarts, each thread of Keystone fails once, at its old connection.
 _ATTEMPTS = 3
-_ACCESS_DENIED = (1044, 1045, 1698)  # MariaDB's error codes for who may not come in
-_OK_STATUS = 400  # of HTTP, the first that is none
+_ACCESS_DENIED = (1044, 1045, 1698)  # error codes of MariaDB
 
 Login = dict[str, Any]
 
@@ -31,7 +28,7 @@ def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def public(login: Login) -> Login:
-    """A login without what must not be told."""
+    """A login without its secrets."""
     return {key: value for key, value in login.items() if not key.startswith("_")}
 
 
@@ -43,13 +40,12 @@ def setting(path: str, section: str, name: str) -> str:
 
 
 def _databases(services: list[dict[str, Any]]) -> list[Login]:
-    found = []
-    for entry in (role["database"] for role in services if role["database"]):
-        for section in entry["sections"]:
-            url = setting(entry["file"], section, "connection")
-            if url.startswith("mysql"):
-                found.append({"service": entry["user"], "file": entry["file"], "section": section, "_url": url})
-    return found
+    return [
+        {"service": entry["user"], "file": entry["file"], "section": section, "_url": url}
+        for entry in (role["database"] for role in services if role["database"])
+        for section in entry["sections"]
+        if (url := setting(entry["file"], section, "connection")).startswith("mysql")
+    ]
 
 
 def _try_database(login: Login) -> Login:
@@ -85,11 +81,8 @@ def _try_queue(login: Login) -> Login:
         parts = urllib.parse.urlsplit(login["_url"])
         host, port = parts.hostname, parts.port or 5672
     except ValueError:
-        return {
-            **login,
-            "kind": "malformed",
-            "error": "its port is not a number, so a character of the password is not encoded",
-        }
+        error = "its port is not a number, so a character of the password is not encoded"
+        return {**login, "kind": "malformed", "error": error}
     user = urllib.parse.unquote(parts.username or "")
     login = {**login, "host": host, "port": port, "user": user}
     if not host or not user:
@@ -105,11 +98,10 @@ def _try_queue(login: Login) -> Login:
     try:
         connection.connect()
         connection.close()
-    except amqp.exceptions.AccessRefused as error:
-        return {**login, "kind": "refused", "error": str(error)}
-    except (amqp.exceptions.AMQPError, OSError) as error:
-        kind = "unreachable" if isinstance(error, OSError) else "failed"
-        return {**login, "kind": kind, "error": str(error) or type(error).__name__}
+    except (amqp.exceptions.AMQPError, OSError) as problem:
+        refused = isinstance(problem, amqp.exceptions.AccessRefused)
+        kind = "refused" if refused else "unreachable" if isinstance(problem, OSError) else "failed"
+        return {**login, "kind": kind, "error": str(problem) or type(problem).__name__}
     return {**login, "kind": "ok", "error": ""}
 
 

@@ -1,15 +1,11 @@
 """All facts about a node, as one JSON object on standard output."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labctl.diagnostics.doctor.probes import apis, cloud, compute, files, logins, system, units
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def gather(question: dict[str, Any]) -> dict[str, Any]:

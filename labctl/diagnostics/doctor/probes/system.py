@@ -1,7 +1,5 @@
 """A node as a machine: its names, clock, disks, memory, identity, packages."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """The units of systemd on a node."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 from collections import Counter
@@ -25,7 +23,7 @@ def run(*command: str, timeout: float = 10.0) -> str:
 
 
 def gather(expected: list[str]) -> dict[str, Any]:
-    """The state of each expected unit, with the last lines of those that do not run; and unexpected and failed units."""
+    """The state of each expected unit, with the last lines of those that do not run; unexpected and failed units."""
     listed = ("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--type=service")
     running = [line.split()[0] for line in run(*listed, "--state=active,activating", "nova-*").splitlines()]
     failed = [line.split()[0] for line in run(*listed, "--state=failed").splitlines()]

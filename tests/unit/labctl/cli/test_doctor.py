@@ -43,7 +43,7 @@ def test_doctor_strict_with_a_warning_fails(
 ) -> None:
     """A warning is an exit status on request."""
     from labctl.diagnostics.doctor import runner
-    from labctl.diagnostics.doctor.case import Finding, Severity
+    from labctl.diagnostics.doctor.finding import Finding, Severity
 
     finding = Finding("a", ("e",), "r", Severity.WARNING)
     report = runner.Report("running", runner.checks(), (runner.Diagnosis(runner.checks()[0], finding),), 0.1)

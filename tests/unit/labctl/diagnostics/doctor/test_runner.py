@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.diagnostics.doctor import runner
-from labctl.diagnostics.doctor.case import Finding, Severity
+from labctl.diagnostics.doctor.finding import Finding, Severity
 from labctl.files import write_private
 from tests.unit.labctl.diagnostics.doctor.facts import HEALTHY, LOGINS, NOVA_CONF, STOPPED, case_of
 
