@@ -1,6 +1,6 @@
-"""On a node: its units, what it uses of the machine, the versions of packages, and the cells where there are any.
+"""On a node: its units, the resources that it uses, the versions of packages, and on the controller the cells.
 
-Prints one JSON object. What cannot be found out is null or missing in it; nothing is changed.
+Prints one JSON object. What is not known is null or missing in it; nothing is changed.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.novalab.openstack.plugins.module_utils import systemd
 
+UNIT_KEYS = ("load", "active", "sub", "result", "started", "enabled", "restarts")
 CGROUPS = Path("/sys/fs/cgroup")
 CELLS = (
     "SELECT c.name, c.uuid, c.disabled, (SELECT GROUP_CONCAT(h.host ORDER BY h.host) FROM host_mappings h"
@@ -24,32 +25,24 @@ CELLS = (
 def said(*command: str) -> str | None:
     """What a command prints, None when it fails or is not there."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def units(names: list[str]) -> list[dict[str, Any]]:
     """The state of each unit that is asked for, and of all others that have failed. since may be null."""
-    wanted = [systemd.full_name(name) for name in names]
-    expected = set(wanted)
+    expected = [systemd.full_name(name) for name in names]
     failed = said("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--state=failed") or ""
-    wanted += [line.split()[0] for line in failed.splitlines() if line.split() and line.split()[0] not in wanted]
+    wanted = list(dict.fromkeys([*expected, *(line.split()[0] for line in failed.splitlines() if line.strip())]))
     output = said(*systemd.show(wanted)) if wanted else None
     return [
         {
             "unit": unit.name.removesuffix(".service"),
-            "load": unit.load,
-            "active": unit.active,
-            "sub": unit.sub,
-            "result": unit.result,
+            **{key: getattr(unit, key) for key in UNIT_KEYS},
             "since": unit.since or None,
-            "started": unit.started,
-            "enabled": unit.enabled,
-            "restarts": unit.restarts,
             "expected": unit.name in expected,
         }
         for unit in (systemd.parse(output, wanted) if output else ())
@@ -59,11 +52,12 @@ def units(names: list[str]) -> list[dict[str, Any]]:
 def numbers(path: Path) -> dict[str, int]:
     """A file of names and numbers, empty when there is none."""
     try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        rows = [
+            line.replace(":", " ").split() for line in path.read_text(encoding="ascii", errors="replace").splitlines()
+        ]
     except OSError:
         return {}
-    pairs = (line.replace(":", " ").split()[:2] for line in lines)
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
 
 
 def memory() -> dict[str, int | None]:
@@ -131,12 +125,7 @@ def cells() -> list[dict[str, Any]] | None:
         return None
     rows = (line.split("\t") for line in output.splitlines())
     return [
-        {
-            "name": name,
-            "uuid": uuid,
-            "disabled": disabled != "0",
-            "hosts": hosts.split(",") if hosts != "NULL" else [],
-        }
+        {"name": name, "uuid": uuid, "disabled": disabled != "0", "hosts": [] if hosts == "NULL" else hosts.split(",")}
         for name, uuid, disabled, hosts in rows
     ]
 

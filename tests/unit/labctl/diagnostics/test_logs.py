@@ -207,7 +207,7 @@ def test_follow_ends_when_nobody_is_left(
     monkeypatch.setattr(programs, "program", lambda *_: "raise SystemExit('gone')")
     problems: dict[str, str] = {}
     assert list(logs.follow(context(node[0]), logs.select(node[0], "controller"), problems)) == []
-    assert problems == {"controller": "tells no more: gone"}
+    assert problems == {"controller": "sends no more lines: gone"}
 
 
 def test_line_as_json_and_for_people() -> None:
