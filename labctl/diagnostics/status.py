@@ -89,10 +89,9 @@ def _cloud(lab: Lab, paths: LabPaths) -> tuple[Document, list[str]]:
     questions = {"services": _SERVICES}
     if lab.networking != "none":  # without networks Nova cannot even list servers
         questions |= {"servers": _SERVERS, "agents": _AGENTS}
-    found = openstack_api.connect(paths, lab.name, timeout=TIMEOUT).all_rows(questions)
+    found, problems = openstack_api.ask(paths, lab.name, questions, timeout=TIMEOUT)
     shape = {"services": _service, "servers": _server, "agents": _agent}
-    lists = {name: [shape[name](row) for row in rows.rows] for name, rows in found.items() if not rows.problem}
-    return lists, [rows.problem for rows in found.values() if rows.problem]
+    return {name: [shape[name](row) for row in rows] for name, rows in found.items()}, problems
 
 
 def _within(cloud: "Future[tuple[Document, list[str]]]", seconds: float) -> tuple[Document, list[str]]:

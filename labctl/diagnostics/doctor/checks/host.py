@@ -18,6 +18,13 @@ def _to_start(case: Case) -> list[Node]:
     return [node for node in case.lab.nodes if case.state(node.name) != "running"]
 
 
+def _refused(what: str, problem: str, remedy: str) -> Findings:
+    """A finding about a problem, if there is one; its second line says what to do, otherwise remedy does."""
+    first, _, advice = problem.partition("\n")
+    if problem:
+        yield error(what, first, advice or remedy)
+
+
 @host_check("engine", "a container engine works")
 def container_engine(case: Case) -> Findings:
     """Podman or Docker Engine, whichever the lab is to use."""
@@ -128,17 +135,14 @@ def ports(case: Case) -> Findings:
 
 @host_check("network", "the lab's network and name are free")
 def network(case: Case) -> Findings:
-    if case.host.network_problem:
-        first, _, remedy = case.host.network_problem.partition("\n")
-        yield error(first.removesuffix("; nothing was changed"), first, remedy or "take another network in lab.yaml")
+    first = case.host.network_problem.partition("\n")[0].removesuffix("; nothing was changed")
+    yield from _refused(first, case.host.network_problem, "take another network in lab.yaml")
 
 
 @host_check("description", "lab.yaml describes the lab that exists, and the files that it names are there")
 def described(case: Case) -> Findings:
-    """What labctl up would refuse."""
-    for problem in filter(None, (case.host.description_problem, case.host.image_problem)):
-        first, _, remedy = problem.partition("\n")
-        yield error("labctl up would refuse: lab.yaml does not fit", first, remedy or "correct lab.yaml")
+    for problem in (case.host.description_problem, case.host.image_problem):
+        yield from _refused("labctl up would refuse: lab.yaml does not fit", problem, "correct lab.yaml")
 
 
 @host_check("virtualisation", "virtual machines run on this machine, where the lab needs that")
@@ -157,14 +161,15 @@ def virtualisation(case: Case) -> Findings:
 
 @host_check("python", "Ansible is complete")
 def python(case: Case) -> Findings:
-    if problem := case.host.ansible_problem:
-        yield error("labctl's Python environment is incomplete", problem, "make setup, or install novalab again")
+    """The programs and packages that labctl brings along."""
+    remedy = "make setup, or install novalab again"
+    return _refused("labctl's Python environment is incomplete", case.host.ansible_problem, remedy)
 
 
 @host_check("directory", "the lab's directory can be written")
 def directory(case: Case) -> Findings:
-    if problem := case.host.directory_problem:
-        yield error("the lab's directory cannot be written", problem, "choose one of your own: labctl -C DIRECTORY ...")
+    remedy = "choose one of your own: labctl -C DIRECTORY ..."
+    return _refused("the lab's directory cannot be written", case.host.directory_problem, remedy)
 
 
 @host_check("keys", "keys and secrets are readable by their owner only")

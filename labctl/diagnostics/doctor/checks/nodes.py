@@ -85,38 +85,35 @@ def unit_down(node: NodeCase) -> Findings:
             continue
         systemctl = f"systemctl: {state['load']}, {state['active']} ({state['sub']}), result {state['result']}"
         identity = (f"compute_id of {node.name}",) if unit == "nova-compute" else ()
+        why, remedy = _stopped(node.name, unit, state)
         yield error(
-            f"{unit} does not run on {node.name}: {_state(state)}",
+            f"{unit} does not run on {node.name}: {why}",
             (systemctl, *state.get("evidence", ())),
-            _unit_remedy(node.name, unit, state),
+            remedy,
             subject=unit_subject(node.name, unit),
             because=(*node.case.needed(node.name, unit), *identity),
             since=state.get("since"),
         )
 
 
-def _state(state: Facts) -> str:
+def _stopped(name: str, unit: str, state: Facts) -> tuple[str, str]:
+    """Why a unit does not run, and what to do."""
+    systemctl = f"labctl ssh {name} -- sudo systemctl"
     if state["load"] == "masked":
-        return "it is masked"
+        unmask = f"'sudo systemctl unmask {unit}; sudo systemctl start {unit}'"
+        return "it is masked", f"labctl ssh {name} -- {unmask}, or labctl up"
     if state["load"] == "not-found":
-        return "it is not installed"
-    if state["sub"] == "auto-restart" or state["restarts"] >= _FLAPPING:
-        return f"it ends again and again ({state['restarts']} restarts)"
-    if state["active"] == "failed":
-        return f"it has failed ({state['result']})"
-    words = {"inactive": "it is stopped", "activating": "it is still starting"}
-    stopped = words.get(state["active"], str(state["active"]))
-    return stopped if state["enabled"] in _BOOT else f"{stopped}, and not enabled either"
-
-
-def _unit_remedy(name: str, unit: str, state: Facts) -> str:
-    if state["load"] == "masked":
-        return f"labctl ssh {name} -- 'sudo systemctl unmask {unit}; sudo systemctl start {unit}', or labctl up"
-    if state["load"] == "not-found":
-        return "labctl up installs it"
+        return "it is not installed", "labctl up installs it"
+    remedy = f"{systemctl} start {unit}"
     if state["active"] == "failed" or state["sub"] == "auto-restart":
-        return f"fix what the lines above say, then: labctl ssh {name} -- sudo systemctl restart {unit}"
-    return f"labctl ssh {name} -- sudo systemctl start {unit}"
+        remedy = f"fix what the lines above say, then: {systemctl} restart {unit}"
+    if state["sub"] == "auto-restart" or state["restarts"] >= _FLAPPING:
+        return f"it ends again and again ({state['restarts']} restarts)", remedy
+    if state["active"] == "failed":
+        return f"it has failed ({state['result']})", remedy
+    words = {"inactive": "it is stopped", "activating": "it is still starting"}
+    stopped = words.get(state["active"]) or str(state["active"])
+    return stopped if state["enabled"] in _BOOT else f"{stopped}, and not enabled either", remedy
 
 
 @node_check("unit-boot", "every unit that runs comes back after a reboot")

@@ -1,4 +1,4 @@
-"""What the controller's databases and APIs say about the cloud. The databases answer also when no API does."""
+"""What the controller's databases and APIs say about the cloud. The databases answer even if no API does."""
 
 import contextlib
 import json
@@ -21,23 +21,26 @@ _SERVICES = (
 )
 _NODES = "SELECT host, hypervisor_hostname, uuid FROM compute_nodes WHERE deleted = 0"
 _BROKEN = "SELECT uuid, display_name, host FROM instances WHERE deleted = 0 AND vm_state = 'error' LIMIT 20"
+_CONNECTIONS = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Max_used_connections')"
+_LIMIT = "SHOW GLOBAL VARIABLES LIKE 'max_connections'"
 _CHARSETS = "SELECT schema_name AS name, default_character_set_name AS charset FROM information_schema.schemata"
 
 
 def gather() -> dict[str, Any]:
-    """Cells, hosts and services as Nova's databases have them; what is behind a closed door is left out."""
+    """Cells, hosts and services as Nova's databases have them; what cannot be read is left out."""
     found: dict[str, Any] = {}
-    with contextlib.suppress(service_database.pymysql.OperationalError, OSError, ValueError):
+    unreachable = (service_database.pymysql.OperationalError, OSError, ValueError)
+    with contextlib.suppress(*unreachable):
         found["server"] = _server()
-    with contextlib.suppress(service_database.pymysql.OperationalError, OSError, ValueError):
+    with contextlib.suppress(*unreachable):
         api = service_database.connect(logins.setting(_NOVA, "api_database", "connection"))
         found["cells"] = [_bare(cell) for cell in nova_manage.cells(api)]
         found["mapped"] = nova_manage.mapped_hosts(api)
         found["servers_in_error"] = []
+        url = logins.setting(_NOVA, "database", "connection")
         with contextlib.suppress(service_database.pymysql.OperationalError):
-            cell0 = service_database.connect(logins.setting(_NOVA, "database", "connection"), "nova_cell0")
-            found["servers_in_error"] += service_database.rows(cell0, _BROKEN)
-        cell = service_database.connect(logins.setting(_NOVA, "database", "connection"))
+            found["servers_in_error"] += service_database.rows(service_database.connect(url, "nova_cell0"), _BROKEN)
+        cell = service_database.connect(url)
         rows = service_database.rows(cell, _SERVICES)
         found["services"] = [{**row, "down": (row["age"] or 0) > _DOWN} for row in rows]
         found["compute_nodes"] = service_database.rows(cell, _NODES)
@@ -46,7 +49,7 @@ def gather() -> dict[str, Any]:
 
 
 def _bare(cell: dict[str, Any]) -> dict[str, Any]:
-    """A mapping without passwords: its URLs are told of by whether they are templates."""
+    """A cell without passwords; fixed names those of its URLs that are not templates."""
     urls = {key: str(cell[key] or "") for key in ("transport_url", "database_connection")}
     fixed = [key for key, url in urls.items() if "{" not in url and not url.startswith("none:")]
     return {"uuid": cell["uuid"], "name": cell["name"], "disabled": bool(cell["disabled"]), "fixed": fixed}
@@ -54,21 +57,11 @@ def _bare(cell: dict[str, Any]) -> dict[str, Any]:
 
 def _server() -> dict[str, Any]:
     """What MariaDB says of its connections and databases, to root by its socket."""
-    connection = service_database.pymysql.connect(
-        unix_socket=_SOCKET, user="root", cursorclass=service_database.pymysql.cursors.DictCursor
-    )
-    status = service_database.rows(
-        connection, "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Max_used_connections')"
-    )
-    limit = service_database.rows(connection, "SHOW GLOBAL VARIABLES LIKE 'max_connections'")
-    return {
-        "connections": {row["Variable_name"]: int(row["Value"]) for row in (*status, *limit)},
-        "charsets": {
-            row["name"]: row["charset"]
-            for row in service_database.rows(connection, _CHARSETS)
-            if row["name"] not in _SYSTEM
-        },
-    }
+    pymysql, rows = service_database.pymysql, service_database.rows
+    connection = pymysql.connect(unix_socket=_SOCKET, user="root", cursorclass=pymysql.cursors.DictCursor)
+    charsets = {row["name"]: row["charset"] for row in rows(connection, _CHARSETS) if row["name"] not in _SYSTEM}
+    numbers = [*rows(connection, _CONNECTIONS), *rows(connection, _LIMIT)]
+    return {"connections": {row["Variable_name"]: int(row["Value"]) for row in numbers}, "charsets": charsets}
 
 
 def agents(identities: list[dict[str, Any]]) -> list[dict[str, Any]] | None:

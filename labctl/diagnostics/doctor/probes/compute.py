@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from labctl.diagnostics.doctor.probes import logins, system, units
+from labctl.diagnostics.doctor.probes import logins, system
 
 _NOVA = "/etc/nova/nova.conf"
 _DRIVER = "/etc/nova/nova-compute.conf"
@@ -25,8 +25,8 @@ def gather(states: dict[str, Any]) -> dict[str, Any]:
     if "libvirtd" in active:
         found["libvirt"] = system.libvirt()
     if "ovn-controller" in active:
-        status = units.run("ovn-appctl", "-t", "ovn-controller", "connection-status", timeout=5)
-        remote = units.run("ovs-vsctl", "--timeout=3", "get", "Open_vSwitch", ".", "external_ids:ovn-remote")
+        status = system.run("ovn-appctl", "-t", "ovn-controller", "connection-status", timeout=5)
+        remote = system.run("ovs-vsctl", "--timeout=3", "get", "Open_vSwitch", ".", "external_ids:ovn-remote")
         found["ovn"] = {"status": status.strip(), "remote": remote.strip(' "\n')}
     return found
 

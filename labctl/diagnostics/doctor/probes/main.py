@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from labctl.diagnostics.doctor.probes import apis, cloud, compute, files, logins, system, units
+from labctl.diagnostics.doctor.probes import apis, cloud, compute, files, logins, system
 
 
 def gather(question: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def gather(question: dict[str, Any]) -> dict[str, Any]:
         }
         if not is_compute:
             waiting["cloud"] = pool.submit(part, "cloud", cloud.gather)
-        states = part("units", lambda: units.gather(expected), {"units": {}, "others": [], "failed": []})
+        states = part("units", lambda: system.units(expected), {"units": {}, "others": [], "failed": []})
         if is_compute:
             waiting["own"] = pool.submit(part, "compute", lambda: compute.gather(states["units"]))
         tried = trying.result()

@@ -1,18 +1,32 @@
-"""A node as a machine: its names, clock, disks, memory, identity, packages."""
+"""A node as a machine: its units, names, clock, disks, memory, identity, packages."""
 
+import contextlib
 import os
 import re
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from labctl.diagnostics.doctor.probes import units
+from ansible_collections.novalab.openstack.plugins.module_utils import systemd
 
+_UNIT_KEYS = ("load", "active", "sub", "result", "enabled", "restarts", "started")
+_LINES = 4
+_LOUD = (" ERROR ", " CRITICAL ", "Error: ", "Error] ")
+_TAIL = 65536  # bytes of a log that are searched
 _PLACES = ("/", "/tmp", "/var/log", "/run")  # noqa: S108 (only read)
 _HOST_KEYS = Path("/etc/ssh")
+
+
+def run(*command: str, timeout: float = 10.0) -> str:
+    """The output of a command, empty when it fails, hangs or is not there."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def gather(nodes: dict[str, str], data: list[str]) -> dict[str, Any]:
@@ -26,14 +40,14 @@ def gather(nodes: dict[str, str], data: list[str]) -> dict[str, Any]:
         "memory": memory(Path("/proc/meminfo").read_text(encoding="ascii")),
         "cpus": os.cpu_count() or 1,
         "identity": _identity(),
-        "packages": [line for line in units.run("dpkg", "--audit").splitlines() if line.strip()],
+        "packages": [line for line in run("dpkg", "--audit").splitlines() if line.strip()],
         "policy": Path("/usr/sbin/policy-rc.d").exists(),
     }
 
 
 def _addresses(name: str) -> list[str]:
     """The addresses that a name resolves to."""
-    return sorted({line.split()[0] for line in units.run("getent", "ahostsv4", name, timeout=5).splitlines()})
+    return sorted({line.split()[0] for line in run("getent", "ahostsv4", name, timeout=5).splitlines()})
 
 
 def _hosts_lines(names: set[str]) -> list[str]:
@@ -86,7 +100,7 @@ def _text(path: str) -> str:
 
 def listening() -> list[str]:
     """The TCP ports that something listens on, as address:port."""
-    rows = map(str.split, units.run("ss", "--no-header", "--listening", "--tcp", "--numeric").splitlines())
+    rows = map(str.split, run("ss", "--no-header", "--listening", "--tcp", "--numeric").splitlines())
     return sorted({row[3] for row in rows if len(row) > 3})
 
 
@@ -102,3 +116,51 @@ def libvirt() -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         problem = "no answer within 8 s"
     return {"problem": problem, "seconds": round(time.monotonic() - start, 1)}
+
+
+def units(expected: list[str]) -> dict[str, Any]:
+    """The state of each expected unit, with the last lines of those that do not run; unexpected and failed units."""
+    listed = ("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--type=service")
+    running = [line.split()[0] for line in run(*listed, "--state=active,activating", "nova-*").splitlines()]
+    failed = [line.split()[0] for line in run(*listed, "--state=failed").splitlines()]
+    counts = _processes()
+    found = {}
+    for unit in systemd.parse(run(*systemd.show(expected)), expected):
+        values = {key: getattr(unit, key) for key in _UNIT_KEYS}
+        found[unit.name] = {**values, "processes": counts[systemd.full_name(unit.name)]}
+        if unit.active != "active":
+            found[unit.name]["evidence"] = evidence(unit.name)
+    known = {systemd.full_name(unit) for unit in expected}
+    others = sorted(name.removesuffix(".service") for name in set(running) - known)
+    return {"units": found, "others": others, "failed": [name for name in failed if name not in known]}
+
+
+def _processes() -> Counter[str]:
+    """How many processes each unit has."""
+    counts: Counter[str] = Counter()
+    for path in Path("/proc").glob("[0-9]*/cgroup"):
+        with contextlib.suppress(OSError):
+            # A line for each hierarchy; systemd's own has the unit.
+            paths = [line.rpartition(":")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+            counts.update({part for way in paths for part in way.split("/") if part.endswith(".service")})
+    return counts
+
+
+def evidence(unit: str) -> list[str]:
+    """The last lines of a unit's journal, and the last errors in the log that services of OpenStack write instead."""
+    journal = run("journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(_LINES), "-u", systemd.full_name(unit))
+    lines = [f"journal: {line[:300]}" for line in journal.splitlines()]
+    for path in Path("/var/log").glob(f"*/{unit}*.log"):
+        lines += [f"{path}: {line[:300]}" for line in errors(path)]
+    return lines
+
+
+def errors(path: Path) -> list[str]:
+    """The last lines of a log that report a failure."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if any(word in line for word in _LOUD)][-_LINES:]
