@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +88,12 @@ def logged(
         complain(error)
         sys.stderr.write(f"Log: {log}\n")
         raise typer.Exit(error.exit_status) from None
+
+
+def print_problems(problems: Mapping[str, str]) -> None:
+    """Print the problems of nodes on standard error."""
+    for name, problem in problems.items():
+        sys.stderr.write(f"labctl: {name}: {problem}\n")
 
 
 def log_path(paths: LabPaths, verb: str) -> Path:

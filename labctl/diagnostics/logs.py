@@ -3,11 +3,10 @@
 import json
 import queue
 import re
-import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from subprocess import Popen
@@ -19,7 +18,6 @@ from labctl.lab.model import Lab, Node
 from labctl.lifecycle.context import LabContext
 from labctl.remote import nodes, programs, ssh
 from labctl.remote.nodes import ask
-from labctl.ui import text
 
 _TIMEOUT = 60.0  # seconds that a node has for its lines
 _TOGETHER = 0.6  # seconds in which lines of different nodes are put into order
@@ -35,19 +33,6 @@ class Line:
     unit: str
     source: str
     text: str
-
-    def as_json(self) -> str:
-        """One line of JSON."""
-        moment = datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        values = {"time": moment, "node": self.node, "unit": self.unit, "source": self.source, "text": self.text}
-        return json.dumps(values)
-
-    def for_people(self, width: int) -> str:
-        """One line, with the node's name as wide as the widest; without the day if that is today."""
-        moment, now = datetime.fromtimestamp(self.moment, UTC), datetime.now(UTC)
-        day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
-        clock = moment.isoformat(timespec="milliseconds")[11:23]
-        return f"{day}{clock} {self.node:<{width}} {self.unit}: {text.printable(self.text)}"
 
 
 @dataclass(frozen=True)
@@ -196,9 +181,3 @@ def _pump(node: str, process: Popen[str], lines: queue.Queue[Line | str]) -> Non
 def _why(process: Popen[str]) -> str:
     said = process.stderr.read().strip() if process.stderr else ""
     return f"sends no more lines: {said or f'its program ended with status {process.wait()}'}"
-
-
-def complaints(problems: Mapping[str, str]) -> None:
-    """Print why nodes have no lines on standard error."""
-    for name, problem in problems.items():
-        sys.stderr.write(f"labctl: {name}: {problem}\n")

@@ -25,7 +25,6 @@ from labctl.remote.nodes import ask, documents
 _GROUPS = [module.__name__.rpartition(".")[2] for module in (host, nodes, files, services, cloud)]
 _PROBES = "labctl.diagnostics.doctor.probes.main"
 _NODE_SECONDS = 60.0
-_AT_REST = {"not made": "there is no lab here yet", "halted": "its nodes are off", "paused": "its nodes are paused"}
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,11 @@ def causes(found: list[Finding]) -> list[int]:
     """For each finding the index of its first cause, its own if there is none."""
     of_subject: dict[str, int] = {}
     for index, finding in enumerate(found):
-        if finding.subject:
-            of_subject.setdefault(finding.subject, index)
+        of_subject.setdefault(finding.subject, index)
 
     def cause(index: int) -> int | None:
-        known = (of_subject.get(subject) for subject in found[index].because)
-        return next((other for other in known if other is not None and other != index), None)
+        causes = (of_subject.get(subject, index) for subject in found[index].because)
+        return next((other for other in causes if other != index), None)
 
     def root(index: int) -> int:
         way = [index]
@@ -168,52 +166,3 @@ def causes(found: list[Finding]) -> list[int]:
         return way[-1]
 
     return [root(index) for index in range(len(found))]
-
-
-def as_json(report: Report, lab: Lab, paths: LabPaths) -> dict[str, Any]:
-    """The report for scripts."""
-    return {
-        "lab": lab.name,
-        "directory": str(paths.directory),
-        "state": report.state,
-        "seconds": round(report.seconds, 1),
-        "worst": report.worst(),
-        "findings": [
-            {
-                "check": diagnosis.check.id,
-                "severity": diagnosis.finding.severity,
-                "where": diagnosis.finding.where,
-                "finding": diagnosis.finding.what,
-                "evidence": diagnosis.finding.evidence,
-                "remedy": diagnosis.finding.remedy,
-                "consequences": diagnosis.consequences,
-            }
-            for diagnosis in report.found
-        ],
-        "checks": [
-            {
-                "id": check.id,
-                "group": check.group,
-                "looks_at": check.looks_at,
-                "findings": sum(diagnosis.check is check for diagnosis in report.found),
-            }
-            for check in report.checks
-        ],
-    }
-
-
-def as_text(report: Report, lab: Lab) -> str:
-    """The report for people."""
-    lines = []
-    for diagnosis in report.found:
-        finding = diagnosis.finding
-        lines.append(f"{finding.severity}: {finding.what}  [{diagnosis.check.id}]")
-        lines += [f"    {line}" for line in finding.evidence]
-        if diagnosis.consequences:
-            lines.append(f"    leads to: {'; '.join(diagnosis.consequences)}")
-        lines += ["  do: " + finding.remedy.replace("\n", "\n  "), ""]
-    errors = sum(diagnosis.finding.severity is Severity.ERROR for diagnosis in report.found)
-    summary = f"{errors} errors, {len(report.found) - errors} warnings" if report.found else "Nothing is wrong"
-    rest = f"; {_AT_REST[report.state]}, so only this machine was examined" if report.state in _AT_REST else ""
-    lines.append(f"Lab {lab.name}: {summary}, by {len(report.checks)} checks in {report.seconds:.1f} s{rest}.")
-    return "\n".join(lines)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.cli import logs as cli
 from labctl.diagnostics import logs
 from labctl.diagnostics.logs import Line
 from labctl.errors import BadInput, LabError
@@ -210,14 +211,14 @@ def test_follow_ends_when_nobody_is_left(
     assert problems == {"controller": "sends no more lines: gone"}
 
 
-def test_line_as_json_and_for_people() -> None:
+def test_line_as_json_and_as_text() -> None:
     line = Line(NOON + 0.25, "compute1", "nova-compute", "journal", "a\x1b[2Jb")
-    assert json.loads(line.as_json()) == {
+    assert json.loads(cli.line_as_json(line)) == {
         "time": "2026-11-25T12:00:00.250Z",
         "node": "compute1",
         "unit": "nova-compute",
         "source": "journal",
         "text": "a\x1b[2Jb",
     }
-    assert line.for_people(10).endswith("12:00:00.250 compute1   nova-compute: ab")
-    assert Line(0, "a", "b", "journal", "c").for_people(1) == "1970-01-01 00:00:00.000 a b: c"
+    assert cli.line_as_text(line, 10).endswith("12:00:00.250 compute1   nova-compute: ab")
+    assert cli.line_as_text(Line(0, "a", "b", "journal", "c"), 1) == "1970-01-01 00:00:00.000 a b: c"
