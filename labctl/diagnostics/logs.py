@@ -157,12 +157,8 @@ def _arguments(lab: Lab, node: Node, wanted: Wanted, *, follow: bool) -> dict[st
     return {
         "known": services.units(lab, node),
         "directories": services.log_directories(lab, node),
-        "units": wanted.units,
-        "component": wanted.component,
-        "since": wanted.since,
-        "lines": wanted.lines,
-        "everything": wanted.everything,
         "follow": follow,
+        **{name: getattr(wanted, name) for name in ("units", "component", "since", "lines", "everything")},
     }
 
 

@@ -24,28 +24,24 @@ class Question(NamedTuple):
     key: str
 
 
-class Lists(NamedTuple):
-    """The lists that APIs have returned, by the names of the questions, and why others are missing."""
+def ask(
+    paths: LabPaths, cloud: str, questions: Mapping[str, Question], *, timeout: float = 10.0
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Several lists at the same time, by the names of the questions, and why others are missing.
 
-    found: dict[str, list[dict[str, Any]]]
-    problems: list[str]
-
-
-def ask(paths: LabPaths, cloud: str, questions: Mapping[str, Question], *, timeout: float = 10.0) -> Lists:
-    """Several lists at the same time, with a user of the lab's clouds.yaml. timeout is in seconds, for each request.
-
-    A service that does not answer is a problem. Raises LabError if there is no such user, or Keystone gives no token.
+    cloud is one of the lab's clouds.yaml; timeout is in seconds, for each request. Raises LabError if the cloud is not
+    there, or Keystone gives no token.
     """
     token, endpoints = _token(paths, cloud, timeout)
-    lists = Lists({}, [])
+    found, problems = {}, []
     with ThreadPoolExecutor() as pool:
         asked = {name: pool.submit(_rows, token, endpoints, question, timeout) for name, question in questions.items()}
         for name, rows in asked.items():
             try:
-                lists.found[name] = rows.result()
+                found[name] = rows.result()
             except LabError as error:
-                lists.problems.append(error.message)
-    return lists
+                problems.append(error.message)
+    return found, problems
 
 
 def _token(paths: LabPaths, cloud: str, timeout: float) -> tuple[str, Mapping[str, str]]:

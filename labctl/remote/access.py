@@ -21,15 +21,12 @@ class SshHost:
     user: str
     key: str
 
-    def command(self, *arguments: str) -> list[str]:
-        """An ssh command line for this node, with more arguments for ssh or a command to run."""
-        return self._line(_OPTIONS, arguments)
+    def command(self, *arguments: str, batch: bool = False) -> list[str]:
+        """An ssh command line for this node, with more arguments for ssh or a command to run.
 
-    def batch(self, *arguments: str) -> list[str]:
-        """The same for a program: ssh asks no questions, and gives up after 10 s if the node cannot be reached."""
-        return self._line((*_OPTIONS, *_BATCH_OPTIONS), arguments)
-
-    def _line(self, options: tuple[str, ...], arguments: tuple[str, ...]) -> list[str]:
+        With batch, ssh asks no questions, and gives up after 10 s if the node cannot be reached.
+        """
+        options = (*_OPTIONS, *_BATCH_OPTIONS) if batch else _OPTIONS
         words = [word for option in options for word in ("-o", option)]
         return ["ssh", "-i", self.key, "-p", str(self.port), *words, f"{self.user}@{self.host}", *arguments]
 

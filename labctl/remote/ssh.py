@@ -45,7 +45,7 @@ def run_on(host: SshHost, program: str, *, command: Sequence[str] = PYTHON, time
     command is Python as root; its words are read by the node's shell. A node that cannot be reached or a program that
     does not end within timeout seconds is an answer with a problem, never an exception.
     """
-    line = host.batch(*command)
+    line = host.command(*command, batch=True)
     try:
         done = subprocess.run(line, input=program, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
@@ -64,7 +64,8 @@ def stream(host: SshHost, program: str) -> "subprocess.Popen[str]":
     size = len(program.encode())
     words = shlex.join([*PYTHON[:-1], "-c", f"import sys; exec(sys.stdin.buffer.read({size}).decode())"])
     pipe = subprocess.PIPE
-    process = subprocess.Popen(host.batch(words), stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+    line = host.command(words, batch=True)
+    process = subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
     assert process.stdin is not None  # noqa: S101 (it is a pipe)
     with contextlib.suppress(BrokenPipeError):  # ssh itself says why it has ended
         process.stdin.write(program)
@@ -92,7 +93,8 @@ def _try(host: SshHost, end: float) -> str | None:
             with socket.create_connection((host.host, host.port), timeout=5) as connection:
                 connection.settimeout(5)
                 connection.recv(4)
-            done = subprocess.run(host.batch("true"), capture_output=True, text=True, timeout=20, check=False)
+            line = host.command("true", batch=True)
+            done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=False)
             if done.returncode == 0:
                 return None
             problem = done.stderr.strip() or f"ssh ended with status {done.returncode}"

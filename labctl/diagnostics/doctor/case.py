@@ -63,8 +63,7 @@ class Case:
 
     def user_of(self, node: str, unit: str) -> str:
         """The user whose settings a unit reads; empty for units that are not of OpenStack."""
-        units = self.units[node]
-        return units[unit].user if unit in units else ""
+        return self.units[node].get(unit, Unit(name=unit)).user
 
     def needed(self, node: str, unit: str) -> tuple[str, ...]:
         """The subjects of what a unit does not work without: its settings, and units here or on the controller."""

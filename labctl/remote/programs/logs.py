@@ -37,8 +37,7 @@ def stamped(line: str) -> tuple[float | None, str]:
             day, clock, fraction, offset = found.groups()
             moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0').ljust(6, '0')}{offset or ''}")
             return moment.timestamp(), line[found.end() :]
-        found = WEB_STAMP.search(line)
-        if found:
+        if found := WEB_STAMP.search(line):
             return time.mktime(time.strptime(found[1])), line
     except ValueError:
         pass
@@ -83,10 +82,8 @@ class LogFile:
                 self.last = None
                 rows = whole.decode(errors="replace").split("\n") if whole else []
                 found = self.entries(rows, status.st_mtime)
-                enough = lines is not None and len(found) > lines
-                if since is not None and found and found[0][0] < since:
-                    enough = True
-                if not start or enough:
+                old = since is not None and found and found[0][0] < since
+                if not start or old or (lines is not None and len(found) > lines):
                     break
                 block *= 8
         self.offset = size - len(unfinished)

@@ -50,13 +50,12 @@ def units(names: list[str]) -> list[dict[str, Any]]:
 
 
 def numbers(path: Path) -> dict[str, int]:
-    """A file of names and numbers, empty when there is none."""
+    """A file of names and numbers, empty if it does not exist."""
     try:
-        rows = [
-            line.replace(":", " ").split() for line in path.read_text(encoding="ascii", errors="replace").splitlines()
-        ]
+        text = path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return {}
+    rows = (line.replace(":", " ").split() for line in text.splitlines())
     return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
 
 

@@ -2,7 +2,7 @@
 
 from labctl.ansible import services
 from labctl.diagnostics.doctor.case import Case, NodeCase, compute_check, lab_check
-from labctl.diagnostics.doctor.finding import Findings, error, node_and_units, settings_subject, warning
+from labctl.diagnostics.doctor.finding import Finding, Findings, error, node_and_units, settings_subject, warning
 
 _CELLS = ["cell0", "cell1"]
 _ON_CONTROLLER = "labctl ssh controller -- sudo nova-manage cell_v2"
@@ -98,39 +98,30 @@ def service(case: Case) -> Findings:
                 where=host,
             )
         if row["down"]:
-            yield error(
-                f"{binary} on {host} is down for Nova",
-                f"{heard}; after 60 s (service_down_time) it counts as down",
-                _restart(host, binary),
-                where=host,
-                because=_silence(case, host, binary),
-                since=row.get("updated_at"),
-            )
+            what, evidence = "is down for Nova", f"{heard}; after 60 s (service_down_time) it counts as down"
+            yield _unheard(case, host, binary, what, evidence, row.get("updated_at"))
     for host, binary in sorted(expected - {(row["host"], row["binary"]) for row in rows}):
-        yield error(
-            f"{binary} on {host} has never reported to Nova",
-            f"services has {len(rows)} rows, none for it",
-            _restart(host, binary),
-            where=host,
-            because=_silence(case, host, binary),
-        )
+        yield _unheard(case, host, binary, "has never reported to Nova", f"services has {len(rows)} rows, none for it")
 
 
-def _restart(host: str, binary: str) -> str:
-    return f"labctl ssh {host} -- sudo systemctl restart {binary}; /var/log/nova/{binary}.log there says why"
-
-
-def _silence(case: Case, host: str, binary: str) -> tuple[str, ...]:
-    """The subjects of what may keep a service from reporting."""
-    return (
-        *node_and_units(host, binary, "libvirtd"),
-        settings_subject(host, "nova"),
-        f"login of nova on {host} at RabbitMQ",
-        f"login of nova on {case.controller} at RabbitMQ",
-        *case.controller_units("mariadb", "rabbitmq-server", "nova-conductor"),
-        f"login of nova on {case.controller} at MariaDB",
-        f"clock of {host}",
-        f"compute_id of {host}",
+def _unheard(case: Case, host: str, binary: str, what: str, evidence: str, since: str | None = None) -> Finding:
+    """A finding about a service that does not report, with all that may keep it from that."""
+    return error(
+        f"{binary} on {host} {what}",
+        evidence,
+        f"labctl ssh {host} -- sudo systemctl restart {binary}; /var/log/nova/{binary}.log there says why",
+        where=host,
+        because=(
+            *node_and_units(host, binary, "libvirtd"),
+            settings_subject(host, "nova"),
+            f"login of nova on {host} at RabbitMQ",
+            f"login of nova on {case.controller} at RabbitMQ",
+            *case.controller_units("mariadb", "rabbitmq-server", "nova-conductor"),
+            f"login of nova on {case.controller} at MariaDB",
+            f"clock of {host}",
+            f"compute_id of {host}",
+        ),
+        since=since,
     )
 
 

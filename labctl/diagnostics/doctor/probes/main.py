@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from labctl.diagnostics.doctor.probes import apis, cloud, compute, files, logins, system
+from labctl.diagnostics.doctor.probes import cloud, files, logins, system
 
 
 def gather(question: dict[str, Any]) -> dict[str, Any]:
@@ -32,13 +32,13 @@ def gather(question: dict[str, Any]) -> dict[str, Any]:
         content = pool.submit(part, "files", lambda: files.gather(services), {"files": [], "exposed": []})
         waiting = {
             "listening": pool.submit(part, "listening", system.listening),
-            "memcached": pool.submit(part, "memcached", lambda: apis.memcached(services)),
+            "memcached": pool.submit(part, "memcached", lambda: cloud.memcached(services)),
         }
         if not is_compute:
-            waiting["cloud"] = pool.submit(part, "cloud", cloud.gather)
+            waiting["cloud"] = pool.submit(part, "cloud", cloud.databases)
         states = part("units", lambda: system.units(expected), {"units": {}, "others": [], "failed": []})
         if is_compute:
-            waiting["own"] = pool.submit(part, "compute", lambda: compute.gather(states["units"]))
+            waiting["own"] = pool.submit(part, "compute", lambda: system.compute(states["units"]))
         tried = trying.result()
         identities = tried["identity"]
         return {
@@ -46,7 +46,7 @@ def gather(question: dict[str, Any]) -> dict[str, Any]:
             **states,
             **content.result(),
             "logins": {kind: [logins.public(login) for login in found] for kind, found in tried.items()},
-            "apis": part("apis", lambda: apis.gather(identities, node, question["apis"], compute=is_compute)),
+            "apis": part("apis", lambda: cloud.apis(identities, node, question["apis"], compute=is_compute)),
             "agents": None if is_compute else part("agents", lambda: cloud.agents(identities)),
             **{name: future.result() for name, future in waiting.items()},
             "broken": broken,

@@ -1,6 +1,7 @@
-"""A node as a machine: its units, names, clock, disks, memory, identity, packages."""
+"""A node as a machine: its units, names, clock, disks, memory, identity, packages; and what only a compute has."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -13,12 +14,19 @@ from typing import Any
 
 from ansible_collections.novalab.openstack.plugins.module_utils import systemd
 
+from labctl.diagnostics.doctor.probes import logins
+
 _UNIT_KEYS = ("load", "active", "sub", "result", "enabled", "restarts", "started")
 _LINES = 4
 _LOUD = (" ERROR ", " CRITICAL ", "Error: ", "Error] ")
 _TAIL = 65536  # bytes of a log that are searched
 _PLACES = ("/", "/tmp", "/var/log", "/run")  # noqa: S108 (only read)
 _HOST_KEYS = Path("/etc/ssh")
+
+_NOVA = "/etc/nova/nova.conf"
+_DRIVER = "/etc/nova/nova-compute.conf"
+_ACCELERATOR = Path("/var/lib/novalab/accelerator.json")
+_CONSOLE = ("novncproxy_base_url", "server_proxyclient_address")
 
 
 def run(*command: str, timeout: float = 10.0) -> str:
@@ -104,7 +112,7 @@ def listening() -> list[str]:
     return sorted({row[3] for row in rows if len(row) > 3})
 
 
-def libvirt() -> dict[str, Any]:
+def _libvirt() -> dict[str, Any]:
     """Whether libvirt answers, asked in a separate process because a broken one hangs."""
     program = "import libvirt; print(libvirt.open('qemu:///system').getLibVersion())"
     start = time.monotonic()
@@ -164,3 +172,30 @@ def errors(path: Path) -> list[str]:
     except OSError:
         return []
     return [line.strip() for line in text.splitlines() if any(word in line for word in _LOUD)][-_LINES:]
+
+
+def compute(states: dict[str, Any]) -> dict[str, Any]:
+    """The compute's own facts. states are those of its units: a question to a stopped libvirtd would start it."""
+    found: dict[str, Any] = {
+        "virt_type": logins.setting(_DRIVER, "libvirt", "virt_type") or logins.setting(_NOVA, "libvirt", "virt_type"),
+        "accelerator": _accelerator(),
+        "device": Path("/dev/kvm").exists(),
+        "console": {name: logins.setting(_NOVA, "vnc", name) for name in _CONSOLE},
+    }
+    active = {name for name, state in states.items() if state["active"] == "active"}
+    if "libvirtd" in active:
+        found["libvirt"] = _libvirt()
+    if "ovn-controller" in active:
+        status = run("ovn-appctl", "-t", "ovn-controller", "connection-status", timeout=5)
+        remote = run("ovs-vsctl", "--timeout=3", "get", "Open_vSwitch", ".", "external_ids:ovn-remote")
+        found["ovn"] = {"status": status.strip(), "remote": remote.strip(' "\n')}
+    return found
+
+
+def _accelerator() -> dict[str, Any]:
+    """What the role nova_compute has found out about KVM; empty if it has not."""
+    try:
+        kept = json.loads(_ACCELERATOR.read_text(encoding="utf-8"))
+        return {"virt_type": kept["virt_type"], "reason": kept["reason"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

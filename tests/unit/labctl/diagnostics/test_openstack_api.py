@@ -105,9 +105,9 @@ def test_lists_come_page_by_page(paths: LabPaths, url: str) -> None:
 )
 def test_list_that_fails_says_why(paths: LabPaths, url: str, service: str, path: str, problem: str) -> None:
     write_clouds(paths, url)
-    lists = openstack_api.ask(paths, "lab", {"it": openstack_api.Question(service, path, "x")}, timeout=1)
-    assert lists.found == {}
-    assert problem in lists.problems[0]
+    found, problems = openstack_api.ask(paths, "lab", {"it": openstack_api.Question(service, path, "x")}, timeout=1)
+    assert found == {}
+    assert problem in problems[0]
 
 
 def test_ask_without_a_token_says_why(paths: LabPaths, url: str) -> None:

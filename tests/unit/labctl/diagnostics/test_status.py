@@ -149,16 +149,16 @@ def seen(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "lists": lists,
     }
 
-    def ask_apis(_: object, __: object, questions: dict[str, object], **___: object) -> openstack_api.Lists:
+    def ask_apis(
+        _: object, __: object, questions: dict[str, object], **___: object
+    ) -> tuple[dict[str, Any], list[str]]:
         if "refuses" in world:
             raise LabError(world["refuses"])
         if "hangs" in world:
             threading.Event().wait(60)
         found = {name: world["lists"][name] for name in questions}
-        return openstack_api.Lists(
-            {name: rows for name, rows in found.items() if isinstance(rows, list)},
-            [rows for rows in found.values() if isinstance(rows, str)],
-        )
+        problems = [rows for rows in found.values() if isinstance(rows, str)]
+        return {name: rows for name, rows in found.items() if isinstance(rows, list)}, problems
 
     def ask(_: object, __: object, nodes: list[Any], *___: object, timeout: float) -> dict[str, Answer]:
         return {row.name: world["answers"][row.name] for row in nodes}
