@@ -29,7 +29,15 @@ def judge(document: Document, lab: Lab, asked: tuple[float, float]) -> tuple[str
     states = {node["state"] for node in document["nodes"]}
     if len(states) == 1 and states.issubset(_AT_REST):
         return states.pop(), []
-    case = _case(document, lab, asked)
+    case = Case(
+        lab=lab,
+        host=HostFacts(),
+        states={node["name"]: node["state"] for node in document["nodes"]},
+        nodes={node["name"]: _node(document, node) for node in document["nodes"] if "units" in node},
+        silent={node["name"]: node["problem"] for node in document["nodes"] if node["problem"]},
+        since={node["name"]: node["since"] for node in document["nodes"]},
+        asked=asked,
+    )
     found = [finding for check in _CHECKS for finding in check(case)]
     degraded = [{"where": f.where, "what": f.what, "since": f.since, "remedy": f.remedy} for f in found]
     unanswered = {"since": None, "remedy": "`labctl verify` says more"}
@@ -48,20 +56,8 @@ def _unanswered(document: Document) -> Iterator[tuple[str, str]]:
         yield controller["name"], "MariaDB does not answer the question for Nova's cells"
 
 
-def _case(document: Document, lab: Lab, asked: tuple[float, float]) -> Case:
-    """The document as the doctor's facts."""
-    return Case(
-        lab=lab,
-        host=HostFacts(),
-        states={node["name"]: node["state"] for node in document["nodes"]},
-        nodes={node["name"]: _node(document, node) for node in document["nodes"] if "units" in node},
-        silent={node["name"]: node["problem"] for node in document["nodes"] if node["problem"]},
-        since={node["name"]: node["since"] for node in document["nodes"]},
-        asked=asked,
-    )
-
-
 def _node(document: Document, node: Document) -> Facts:
+    """A node of the document as the doctor's facts."""
     disk, memory = node["disk"], node["memory"]
     room = {"size": disk["total"], "free": disk["free"], "inodes": 0, "free_inodes": 0, "read_only": False}
     swap = {"SwapTotal": 0, "SwapFree": 0}

@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -65,13 +65,12 @@ class _Archive:
     folder: str
     redactor: redaction.Redactor
     files: int = 0
-    now: float = field(default_factory=time.time)
 
     def add(self, path: str, text: str) -> None:
         parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
         data = self.redactor(text).encode()
         member = tarfile.TarInfo("/".join([self.folder, *parts]))
-        member.size, member.mode, member.mtime = len(data), 0o600, int(self.now)
+        member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
         self.tar.addfile(member, io.BytesIO(data))
         self.files += 1
 

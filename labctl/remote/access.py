@@ -1,6 +1,7 @@
 """How the nodes of a lab are reached by ssh."""
 
 import json
+import re
 from dataclasses import dataclass
 
 from labctl.lab.model import Lab, Node
@@ -43,17 +44,13 @@ def of_containers(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
 
 def from_ssh_config(text: str) -> dict[str, SshHost]:
     """Read the output of `vagrant ssh-config`, which has a block for each node."""
-    blocks: dict[str, dict[str, str]] = {}
-    block: dict[str, str] = {}
-    for line in text.splitlines():
-        word, _, value = line.strip().partition(" ")
-        if word == "Host":
-            block = blocks.setdefault(value.strip(), {})
-        elif word:
-            block.setdefault(word, value.strip().strip('"'))
-    return {
-        name: SshHost(b["HostName"], int(b["Port"]), b["User"], b.get("IdentityFile", "")) for name, b in blocks.items()
-    }
+    hosts = {}
+    for name, block in re.findall(r"^Host (\S+)\s*?\n(.*?)(?=^Host |\Z)", text, re.MULTILINE | re.DOTALL):
+        # Of several values of an option, ssh takes the first.
+        options = dict(reversed(re.findall(r"^\s*(\w+) +\"?(.*?)\"?\s*$", block, re.MULTILINE)))
+        key = options.get("IdentityFile", "")
+        hosts[name] = SshHost(options["HostName"], int(options["Port"]), options["User"], key)
+    return hosts
 
 
 def from_json(text: str) -> dict[str, SshHost]:

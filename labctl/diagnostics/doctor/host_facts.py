@@ -54,7 +54,7 @@ class HostFacts:
     engine_problem: str = ""
     missing: tuple[tuple[str, str], ...] = ()
     can_install: bool = True
-    cgroups: str = "v2"
+    cgroups: bool = True
     open_files: int = 1 << 20
     inotify: tuple[int, int] | None = None
     processes: tuple[int, int] | None = None
@@ -115,11 +115,9 @@ def _refusal(look: Callable[[], object]) -> str:
     return ""
 
 
-def cgroups(root: Path) -> str:
-    """v2, hybrid (v1 with systemd's own hierarchy), or nothing that systemd in a container can use."""
-    if (root / "cgroup.controllers").exists():
-        return "v2"
-    return "hybrid" if (root / "systemd").is_dir() or (root / "unified").is_dir() else ""
+def cgroups(root: Path) -> bool:
+    """Whether systemd in a container can use the control groups: version 2, or systemd's hierarchy of version 1."""
+    return any((root / name).exists() for name in ("cgroup.controllers", "systemd", "unified"))
 
 
 def _processes() -> tuple[int, int] | None:
@@ -140,12 +138,10 @@ def _rooms(paths: LabPaths, engines: Iterable[Engine]) -> Iterable[Room]:
         with contextlib.suppress(LabError):  # other checks report an engine that works badly
             places.append((f"{engine.kind}'s images and containers", engine.run("info", "--format", template).strip()))
     for what, path in places:
-        try:
+        with contextlib.suppress(OSError):
             usage = shutil.disk_usage(path)
-        except OSError:
-            continue
-        if usage.total:  # sysfs and the like have no size
-            yield Room(what, path, usage.free, usage.total)
+            if usage.total:  # sysfs and the like have no size
+                yield Room(what, path, usage.free, usage.total)
 
 
 def _wildcards(port: int) -> Iterable[str]:

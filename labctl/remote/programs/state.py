@@ -98,12 +98,9 @@ def booted() -> float:
 
 def addresses() -> dict[str, list[str]]:
     """The IPv4 addresses of each interface but the loopback."""
-    found: dict[str, list[str]] = {}
-    for link in json.loads(said("ip", "-j", "-4", "addr", "show") or "[]"):
-        local = [f"{entry['local']}/{entry['prefixlen']}" for entry in link.get("addr_info", [])]
-        if local and link["ifname"] != "lo":
-            found[link["ifname"]] = local
-    return found
+    links = json.loads(said("ip", "-j", "-4", "addr", "show") or "[]")
+    found = {link["ifname"]: link.get("addr_info") for link in links if link.get("ifname", "lo") != "lo"}
+    return {name: [f"{i['local']}/{i['prefixlen']}" for i in local] for name, local in found.items() if local}
 
 
 def packages(names: list[str]) -> dict[str, str]:

@@ -68,19 +68,17 @@ def _disks(places: list[str]) -> list[dict[str, Any]]:
     """The file systems in which services write, each once. Sizes are in bytes."""
     found: dict[int, dict[str, Any]] = {}
     for place in places:
-        try:
-            status, device = os.statvfs(place), Path(place).stat().st_dev
-        except OSError:
-            continue
-        new = {
-            "places": [],
-            "size": status.f_blocks * status.f_frsize,
-            "free": status.f_bavail * status.f_frsize,
-            "inodes": status.f_files,
-            "free_inodes": status.f_favail,
-            "read_only": bool(status.f_flag & os.ST_RDONLY),
-        }
-        found.setdefault(device, new)["places"].append(place)
+        with contextlib.suppress(OSError):
+            status = os.statvfs(place)
+            new = {
+                "places": [],
+                "size": status.f_blocks * status.f_frsize,
+                "free": status.f_bavail * status.f_frsize,
+                "inodes": status.f_files,
+                "free_inodes": status.f_favail,
+                "read_only": bool(status.f_flag & os.ST_RDONLY),
+            }
+            found.setdefault(Path(place).stat().st_dev, new)["places"].append(place)
     return list(found.values())
 
 

@@ -130,7 +130,7 @@ def test_checks_of_one_fault_find_that_only(lab: Lab, changes: list[Change], exp
         ({"engine_problem": "No container engine works: podman: not installed\ninstall one"}, ("engine", "error")),
         ({"missing": (("vagrant", "vagrant"),)}, ("programs", "warning")),
         ({"missing": (("vagrant", "vagrant"),), "can_install": False}, ("programs", "error")),
-        ({"cgroups": ""}, ("cgroups", "error")),
+        ({"cgroups": False}, ("cgroups", "error")),
         ({"open_files": 256}, ("limits", "warning")),
         ({"inotify": (128, 128)}, ("limits", "warning")),
         ({"processes": (400, 300)}, ("limits", "error")),
