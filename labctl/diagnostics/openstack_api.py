@@ -87,7 +87,6 @@ def _call(
     except keystone.KeystoneError as error:
         if error.status:
             raise LabError(f"{url} answers {error.status} {error.reason}") from error
-        if isinstance(error.__cause__, TimeoutError):
-            raise LabError(f"{url} does not answer within {timeout:g} s") from error
-        raise LabError(f"{url} does not answer: {error.reason}") from error
+        why = f" within {timeout:g} s" if isinstance(error.__cause__, TimeoutError) else f": {error.reason}"
+        raise LabError(f"{url} does not answer{why}") from error
     return answer

@@ -40,8 +40,13 @@ def look(context: LabContext) -> Document:
     cloud = _start(lambda: _cloud(lab, paths)) if paths.clouds_yaml.is_file() else None
     states = context.provider.states()
     running = [node for node in lab.nodes if states[node.name].running]
+    packages = [name for names in services.versions(lab).values() for name in names]
+
+    def wanted(node: Node) -> Document:
+        return {"units": services.units(lab, node), "packages": packages, "cells": node is lab.controller}
+
     before = time.time()
-    said, silent = documents(ask(lab, paths, running, "state", lambda node: _wanted(lab, node), timeout=TIMEOUT))
+    said, silent = documents(ask(lab, paths, running, "state", wanted, timeout=TIMEOUT))
     after = time.time()
     nodes = [_node(node, states[node.name], said.get(node.name), silent.get(node.name)) for node in lab.nodes]
     lists: Document = {"services": None, "agents": None, "servers": None}
@@ -101,11 +106,6 @@ def _within(cloud: "Future[tuple[Document, list[str]]]", seconds: float) -> tupl
         return {}, [error.message]
     except TimeoutError:
         return {}, [f"the APIs do not answer within {seconds:.0f} s"]
-
-
-def _wanted(lab: Lab, node: Node) -> Document:
-    packages = [name for names in services.versions(lab).values() for name in names]
-    return {"units": services.units(lab, node), "packages": packages, "cells": node is lab.controller}
 
 
 def _node(node: Node, state: NodeStatus, said: Document | None, problem: str | None) -> Document:

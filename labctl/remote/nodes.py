@@ -13,9 +13,7 @@ from labctl.remote.access import SshHost
 
 def hosts(lab: Lab, paths: LabPaths, names: Iterable[str]) -> dict[str, SshHost]:
     """How to reach nodes, without asking Vagrant: as recorded when they came up, else as containers are created."""
-    noted = access.known(paths)
-    if lab.traits.containers:
-        noted = {**access.of_containers(lab, paths), **noted}
+    noted = {**(access.of_containers(lab, paths) if lab.traits.containers else {}), **access.known(paths)}
     return {name: noted[name] for name in names if name in noted}
 
 

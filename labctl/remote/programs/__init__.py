@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 _OURS = ("labctl.", "ansible_collections.novalab.")
-# Modules are made from their texts under the names they have here, with the packages above them.
+# Modules are created from their texts, with the names that they have here and the packages above them.
 _LOADER = """
 import json, sys, types
 def package(name):

@@ -60,8 +60,7 @@ def configuration_file(path: str) -> Iterator[dict[str, Any]]:
 def logs(directories: list[str]) -> Iterator[dict[str, Any]]:
     """The ends of all log files, and of those rotated last, which are not compressed."""
     for directory in directories:
-        names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-        for name in names:
+        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
             if name.endswith((".log", ".log.1")):
                 yield log(os.path.join(directory, name))
 

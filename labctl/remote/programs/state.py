@@ -23,7 +23,7 @@ CELLS = (
 
 
 def said(*command: str) -> str | None:
-    """What a command prints, None when it fails or is not there."""
+    """What a command prints, None if it fails or does not exist."""
     try:
         return subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=True
@@ -78,7 +78,7 @@ def memory() -> dict[str, int | None]:
 
 
 def processor_seconds() -> float | None:
-    """Processor time that the node has used since it was started."""
+    """Processor time that the node has used since its start."""
     usage = numbers(CGROUPS / "cpu.stat").get("usage_usec")
     if usage is not None:
         return usage / 1e6
@@ -90,8 +90,8 @@ def processor_seconds() -> float | None:
 
 def booted() -> float:
     """When the node's first process began, in seconds since the epoch; in a container /proc/uptime is the host's."""
-    fields = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    ticks = int(fields[19])  # starttime, proc(5)
+    stat = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace")
+    ticks = int(stat.rpartition(")")[2].split()[19])  # starttime, proc(5)
     uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
 
@@ -115,7 +115,7 @@ def packages(names: list[str]) -> dict[str, str]:
 
 
 def cells() -> list[dict[str, Any]] | None:
-    """Nova's cells with their hosts, by the local socket of MariaDB; None when it does not answer."""
+    """Nova's cells with their hosts, by the local socket of MariaDB; None if it does not answer."""
     output = said("mariadb", "--batch", "--skip-column-names", "--connect-timeout=3", "nova_api", "--execute", CELLS)
     if output is None:
         return None

@@ -8,16 +8,13 @@ from labctl.lab.service_files import ConfigFile
 _OTHERS = 0o007
 
 
-def _expected(node: NodeCase, file: Facts) -> ConfigFile:
-    """How a file should be; one that no role describes is for its service alone."""
+def _expected(node: NodeCase, file: Facts) -> tuple[ConfigFile, str]:
+    """How a file should be, and how it is; a file that no role describes is for its service alone."""
     lab = node.case.lab
     known = {file.path: file for role in services.of(lab, lab.node(node.name)) for file in role.files}
-    return known.get(file["path"]) or ConfigFile(path=file["path"], group=file["user"], mode="0640")
-
-
-def _compared(file: Facts, expected: ConfigFile) -> str:
+    expected = known.get(file["path"]) or ConfigFile(path=file["path"], group=file["user"], mode="0640")
     seen = f"{file['path']} is {file['mode']:04o} {file['owner']}:{file['group']}"
-    return f"{seen}; expected {expected.mode} {expected.owner}:{expected.group}"
+    return expected, f"{seen}; expected {expected.mode} {expected.owner}:{expected.group}"
 
 
 @node_check("file-open", "no file with secrets is open to everybody")
@@ -26,7 +23,7 @@ def file_open(node: NodeCase) -> Findings:
         if file["secret"] and file["mode"] & _OTHERS:
             yield warning(
                 f"every user on {node.name} can get at the secrets in {file['path']}",
-                _compared(file, _expected(node, file)),
+                _expected(node, file)[1],
                 f"labctl ssh {node.name} -- sudo chmod o= {file['path']}, or labctl up",
             )
 
@@ -36,10 +33,10 @@ def file_unreadable(node: NodeCase) -> Findings:
     """Settings that the service's own user cannot read: the service fails at its next start."""
     for file in node.facts["files"]:
         if not file["readable"]:
-            expected = _expected(node, file)
+            expected, evidence = _expected(node, file)
             yield error(
                 f"the user {file['user']} cannot read {file['path']} on {node.name}",
-                _compared(file, expected),
+                evidence,
                 f"labctl ssh {node.name} -- 'sudo chown {expected.owner}:{expected.group} {file['path']}; "
                 f"sudo chmod {expected.mode} {file['path']}', or labctl up",
                 subject=settings_subject(node.name, file["user"]),

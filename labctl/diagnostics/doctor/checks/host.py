@@ -27,7 +27,6 @@ def _refused(what: str, problem: str, remedy: str) -> Findings:
 
 @host_check("engine", "a container engine works")
 def container_engine(case: Case) -> Findings:
-    """Podman or Docker Engine, whichever the lab is to use."""
     if case.host.engine_problem:
         first, _, remedy = case.host.engine_problem.partition("\n")
         problems = first.removeprefix("No container engine works: ").split("; ")
@@ -36,7 +35,6 @@ def container_engine(case: Case) -> Findings:
 
 @host_check("programs", "the programs that a lab needs are installed")
 def programs(case: Case) -> Findings:
-    """The packages that labctl would install."""
     if case.host.missing:
         packages = " ".join(sorted({package for _, package in case.host.missing}))
         able = case.host.can_install

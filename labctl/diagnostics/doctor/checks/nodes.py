@@ -25,18 +25,16 @@ _SILENT = "look whether sshd runs there and this machine's route leads to it; la
 
 @lab_check("node-state", "every node of the lab runs, when any does")
 def node_state(case: Case) -> Findings:
-    """Nodes that are missing, stopped or paused when others are not; and those that the engine has lost."""
     states = set(case.states.values())
     for node in case.lab.nodes if len(states) > 1 or NodeState.LOST in states else ():
         state = case.state(node.name)
         if state in (NodeState.RUNNING, NodeState.UNKNOWN):
             continue
         word = "missing" if state == NodeState.NOT_CREATED else state
-        evidence = f"{case.lab.provider} says '{word}'"
+        others = ", and 'running' of others" if NodeState.RUNNING in states else ""
+        evidence = f"{case.lab.provider} says '{word}'{others}"
         if state == NodeState.LOST:
             evidence = "Podman says 'running', but the container's processes are gone"
-        elif NodeState.RUNNING in states:
-            evidence += ", and 'running' of others"
         yield error(
             f"{node.name} is {word}",
             evidence,
@@ -49,7 +47,6 @@ def node_state(case: Case) -> Findings:
 
 @lab_check("node-silent", "every running node can be asked by ssh")
 def node_silent(case: Case) -> Findings:
-    """Nodes that run and do not answer, and those that may run."""
     for name, problem in case.silent.items():
         lines = problem.splitlines()[-3:]
         unknown = case.state(name) == NodeState.UNKNOWN

@@ -67,7 +67,7 @@ def _server() -> dict[str, Any]:
 
 
 def agents(identities: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Neutron's agents, asked as Nova; None when Neutron does not answer."""
+    """Neutron's agents, asked as Nova; None if Neutron does not answer."""
     for login in identities:
         if login["service"] == "nova" and login["kind"] == "ok" and (url := login["catalog"].get("network")):
             answer = logins.ask(f"{url.rstrip('/')}/v2.0/agents", token=login["_token"])

@@ -25,7 +25,7 @@ def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
     described = {file["path"]: file for role in services for file in role["files"]}
     owners = {folder: user for role in services for folder, user in role["directories"].items()}
     users = {path: user for folder, user in owners.items() for path in Path(folder).glob("**/*") if path.is_file()}
-    for name, file in described.items():  # beside them, what is for one user alone
+    for name, file in described.items():  # also files that only one user may read
         if file["group"] != "root" and Path(name).is_file():
             users.setdefault(Path(name), file["group"])
     files = []

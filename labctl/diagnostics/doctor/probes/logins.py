@@ -33,7 +33,7 @@ def public(login: Login) -> Login:
 
 
 def setting(path: str, section: str, name: str) -> str:
-    """An option as the service understands it; empty when it is not set, or the file is missing or broken."""
+    """An option as the service understands it; empty if it is not set, or the file is missing or broken."""
     with contextlib.suppress(KeyError, OSError, configparser.Error, UnicodeDecodeError):
         return str(service_database.option(path, section, name))
     return ""
@@ -53,8 +53,7 @@ def _try_database(login: Login) -> Login:
         arguments = service_database.connection_arguments(login["_url"])
     except ValueError as error:
         return {**login, "kind": "malformed", "error": str(error)}
-    place = {"host": arguments["host"], "port": arguments.get("port", 3306), "user": arguments["user"]}
-    login = {**login, **place, "database": arguments["database"]}
+    login = {**login, "host": arguments["host"], "port": arguments.get("port", 3306), "user": arguments["user"]}
     try:
         service_database.connect(login["_url"]).close()
     except service_database.pymysql.MySQLError as error:
@@ -109,30 +108,26 @@ def _identities(services: list[dict[str, Any]]) -> list[Login]:
     """Every section with a user of Keystone; the same user is tried once, for all its sections."""
     found: dict[tuple[str, ...], Login] = {}
     for entry in (role["identity"] for role in services if role["identity"]):
-        service, path = entry["user"], entry["file"]
+        path = entry["file"]
         parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
         with contextlib.suppress(configparser.Error, UnicodeDecodeError):
             parser.read(path, encoding="utf-8")
         for section in parser.sections():
-            names = ("auth_url", "username", "password", "project_name")
-            values = tuple(setting(path, section, name) for name in names)
+            values = [setting(path, section, name) for name in ("auth_url", "username", "password", "project_name")]
             if not all(values):
                 continue
-            region = setting(path, section, "region_name")
-            new = {"service": service, "file": path, "sections": [], "url": values[0], "user": values[1]}
-            login = found.setdefault(
-                (path, *values), {**new, "region": region, "_password": values[2], "_project": values[3]}
-            )
+            user = dict(zip(("url", "user", "_password", "_project"), values, strict=True))
+            new = {**user, "service": entry["user"], "file": path, "sections": [], "region": ""}
+            login = found.setdefault((path, *values), new)
             login["sections"].append(section)
-            login["region"] = login["region"] or region
+            login["region"] = login["region"] or setting(path, section, "region_name")
     return list(found.values())
 
 
 def _try_identity(login: Login) -> Login:
     domain = {"name": "Default"}
     user = {"name": login["user"], "password": login["_password"], "domain": domain}
-    scope = {"project": {"name": login["_project"], "domain": domain}}
-    body = keystone.password_login(user, scope)
+    body = keystone.password_login(user, {"project": {"name": login["_project"], "domain": domain}})
     for _ in range(_ATTEMPTS):
         answer = ask(f"{login['url'].rstrip('/')}/auth/tokens", body=body)
         if answer["kind"] in ("ok", "refused") or "timed out" in answer["error"]:
@@ -161,7 +156,7 @@ def ask(url: str, *, body: dict[str, Any] | None = None, token: str = "") -> dic
 
 
 def reach(host: str, port: int, timeout: float = 3.0) -> str:
-    """Why a port cannot be reached; empty when it can."""
+    """Why a port cannot be reached; empty if it can."""
     try:
         socket.create_connection((host, port), timeout=timeout).close()
     except OSError as error:

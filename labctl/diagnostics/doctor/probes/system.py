@@ -30,7 +30,7 @@ _CONSOLE = ("novncproxy_base_url", "server_proxyclient_address")
 
 
 def run(*command: str, timeout: float = 10.0) -> str:
-    """The output of a command, empty when it fails, hangs or is not there."""
+    """The output of a command, empty if it fails, hangs or does not exist."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
@@ -39,11 +39,12 @@ def run(*command: str, timeout: float = 10.0) -> str:
 
 def gather(nodes: dict[str, str], data: list[str]) -> dict[str, Any]:
     """These facts. nodes has the lab's addresses by name, data the folders in which services keep their data."""
+    hosts = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace").splitlines()
     return {
         "hostname": socket.gethostname(),
         "time": time.time(),
         "names": {name: _addresses(name) for name in nodes},
-        "hosts_lines": _hosts_lines(set(nodes)),
+        "hosts_lines": [line.strip() for line in hosts if set(nodes) & set(line.partition("#")[0].split()[1:])],
         "disks": _disks([*_PLACES, *data]),
         "memory": memory(Path("/proc/meminfo").read_text(encoding="ascii")),
         "cpus": os.cpu_count() or 1,
@@ -56,12 +57,6 @@ def gather(nodes: dict[str, str], data: list[str]) -> dict[str, Any]:
 def _addresses(name: str) -> list[str]:
     """The addresses that a name resolves to."""
     return sorted({line.split()[0] for line in run("getent", "ahostsv4", name, timeout=5).splitlines()})
-
-
-def _hosts_lines(names: set[str]) -> list[str]:
-    """The lines of /etc/hosts with names of the lab."""
-    lines = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line.strip() for line in lines if names & set(line.partition("#")[0].split()[1:])]
 
 
 def _disks(places: list[str]) -> list[dict[str, Any]]:
@@ -163,12 +158,10 @@ def evidence(unit: str) -> list[str]:
 
 def errors(path: Path) -> list[str]:
     """The last lines of a log that report a failure."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return []
+    text = ""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        text = file.read().decode("utf-8", errors="replace")
     return [line.strip() for line in text.splitlines() if any(word in line for word in _LOUD)][-_LINES:]
 
 
