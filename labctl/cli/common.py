@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,12 @@ def logged(
     except LabError as error:
         typer.echo(f"labctl: {error}\nLog: {log}", err=True)
         raise typer.Exit(error.exit_status) from None
+
+
+def print_problems(problems: Mapping[str, str]) -> None:
+    """Print the problems of nodes on standard error."""
+    for name, problem in problems.items():
+        sys.stderr.write(f"labctl: {name}: {problem}\n")
 
 
 def log_path(paths: LabPaths, verb: str) -> Path:

@@ -1,13 +1,16 @@
 """labctl logs: show journals and log files of all nodes."""
 
+import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from labctl.cli.common import load
+from labctl.cli.common import load, print_problems
 from labctl.diagnostics import logs as log
+from labctl.ui import text
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -52,19 +55,33 @@ def logs(
     problems: dict[str, str] = {}
 
     def show(line: log.Line) -> None:
-        typer.echo(line.as_json() if as_json else line.for_people(width))
+        typer.echo(line_as_json(line) if as_json else line_as_text(line, width))
 
     if follow:
         try:
             for line in log.follow(lab, wanted, problems):
                 show(line)
         except KeyboardInterrupt:
-            log.complaints(problems)
+            print_problems(problems)
             raise typer.Exit(130) from None
     else:
         found, problems = log.read(lab, wanted)
         for line in found:
             show(line)
-    log.complaints(problems)
+    print_problems(problems)
     if problems:
         raise typer.Exit(1)
+
+
+def line_as_json(line: log.Line) -> str:
+    """One line of JSON."""
+    moment = datetime.fromtimestamp(line.moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"time": moment, "node": line.node, "unit": line.unit, "source": line.source, "text": line.text})
+
+
+def line_as_text(line: log.Line, width: int) -> str:
+    """One line, with the node's name as wide as the widest; without the day if that is today."""
+    moment, now = datetime.fromtimestamp(line.moment, UTC), datetime.now(UTC)
+    day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
+    clock = moment.isoformat(timespec="milliseconds")[11:23]
+    return f"{day}{clock} {line.node:<{width}} {line.unit}: {text.printable(line.text)}"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.common import Json, load, log_path
+from labctl.cli.common import Json, load, log_path, print_problems
 from labctl.diagnostics import support_bundle as bundle
 from labctl.ui.progress import Progress
 
@@ -37,7 +37,6 @@ def support_bundle(
         made = bundle.make(replace(lab, progress=progress), path)
     missing = {name: node["problem"] for name, node in made["nodes"].items() if node["problem"]}
     typer.echo(json.dumps(made, indent=2) if as_json else str(path))
-    for name, problem in missing.items():
-        sys.stderr.write(f"labctl: {name}: {problem}\n")
+    print_problems(missing)
     if missing:
         raise typer.Exit(1)

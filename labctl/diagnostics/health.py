@@ -1,86 +1,70 @@
-"""What is wrong with a lab, by those of the doctor's checks that what `labctl status` has seen allows."""
+"""What is wrong with a lab, by those of the doctor's checks for which the facts of `labctl status` are enough."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labctl.diagnostics.doctor.case import Case, Facts
 from labctl.diagnostics.doctor.checks import cloud, nodes, services
 from labctl.diagnostics.doctor.host_facts import HostFacts
+from labctl.lab.model import Lab
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+Document = Mapping[str, Any]
 
-    from labctl.lab.model import Lab
 
 # A lab whose nodes are all in one of these states is as somebody wanted it: nothing about it is degraded.
-AT_REST = ("not_created", "stopped", "paused")
+_AT_REST = ("not_created", "stopped", "paused")
 _CHECKS = (
     *(nodes.node_state, nodes.node_silent, nodes.unit_down, nodes.unit_extra, nodes.clock),
     *(nodes.node_disk, nodes.node_memory, services.ovn, cloud.cells, cloud.host_mapping, cloud.service),
 )
 
-Document = Mapping[str, Any]
-Trouble = dict[str, Any]
 
+def judge(document: Document, lab: Lab, asked: tuple[float, float]) -> tuple[str, list[dict[str, Any]]]:
+    """The state of a lab in a word, and its problems, each with the keys where, what, since and remedy.
 
-def judge(document: Document, lab: Lab, asked: tuple[float, float]) -> tuple[str, list[Trouble]]:
-    """The state of a lab in a word, and its troubles, each with the keys where, what, since and remedy.
-
-    The word is running, degraded, or what all nodes are: not_created, stopped, paused. asked has this machine's time,
-    in seconds since the epoch, before and after the nodes were asked.
+    The word is running, degraded, or the state of all nodes: not_created, stopped, paused. asked has this machine's
+    time, in seconds since the epoch, before and after the nodes were asked.
     """
     states = {node["state"] for node in document["nodes"]}
-    if len(states) == 1 and states.issubset(AT_REST):
+    if len(states) == 1 and states.issubset(_AT_REST):
         return states.pop(), []
-    case = _case(document, lab, asked)
-    found = [finding for check in _CHECKS for finding in check(case)]
-    troubles = [_trouble(finding.where, finding.what, finding.remedy, finding.since) for finding in found]
-    troubles += _unanswered(document)
-    return ("degraded" if troubles else "running"), troubles
-
-
-def _trouble(where: str, what: str, remedy: str, since: str | None = None) -> Trouble:
-    return {"where": where, "what": what, "since": since, "remedy": remedy}
-
-
-def _unanswered(document: Document) -> Iterator[Trouble]:
-    """What could not be asked for, beside whole nodes."""
-    node_problems = {node["problem"] for node in document["nodes"]}
-    for problem in document["problems"]:
-        if problem not in node_problems:
-            yield _trouble("cloud", problem, "`labctl verify` says more")
-    controller = document["nodes"][0]
-    if document["cells"] is None and "units" in controller:
-        what = "MariaDB does not answer the question for Nova's cells"
-        yield _trouble(controller["name"], what, "`labctl verify` says more")
-
-
-def _case(document: Document, lab: Lab, asked: tuple[float, float]) -> Case:
-    """The document as facts of the doctor's."""
-    states = {node["name"]: node["state"] for node in document["nodes"]}
-    return Case(
+    case = Case(
         lab=lab,
         host=HostFacts(),
-        states={name: "missing" if state == "not_created" else state for name, state in states.items()},
+        states={node["name"]: node["state"] for node in document["nodes"]},
         nodes={node["name"]: _node(document, node) for node in document["nodes"] if "units" in node},
         silent={node["name"]: node["problem"] for node in document["nodes"] if node["problem"]},
         since={node["name"]: node["since"] for node in document["nodes"]},
         asked=asked,
     )
+    found = [finding for check in _CHECKS for finding in check(case)]
+    degraded = [{"where": f.where, "what": f.what, "since": f.since, "remedy": f.remedy} for f in found]
+    unanswered = {"since": None, "remedy": "`labctl verify` says more"}
+    degraded += [{"where": where, "what": what, **unanswered} for where, what in _unanswered(document)]
+    return ("degraded" if degraded else "running"), degraded
+
+
+def _unanswered(document: Document) -> Iterator[tuple[str, str]]:
+    """The questions without an answer, and who should have given it, other than nodes as such."""
+    node_problems = {node["problem"] for node in document["nodes"]}
+    for problem in document["problems"]:
+        if problem not in node_problems:
+            yield "cloud", problem
+    controller = document["nodes"][0]
+    if document["cells"] is None and "units" in controller:
+        yield controller["name"], "MariaDB does not answer the question for Nova's cells"
 
 
 def _node(document: Document, node: Document) -> Facts:
-    units = {unit["unit"]: {**unit, "since": unit["started"], "changed": unit["since"]} for unit in node["units"]}
+    """A node of the document as the doctor's facts."""
     disk, memory = node["disk"], node["memory"]
     room = {"size": disk["total"], "free": disk["free"], "inodes": 0, "free_inodes": 0, "read_only": False}
     swap = {"SwapTotal": 0, "SwapFree": 0}
     return {
         "time": _seconds(node["time"]),
-        "units": {name: unit for name, unit in units.items() if unit["expected"]},
-        "failed": [name for name, unit in units.items() if not unit["expected"]],
+        "units": {unit["unit"]: unit for unit in node["units"] if unit["expected"]},
+        "failed": [unit["unit"] for unit in node["units"] if not unit["expected"]],
         "others": [],
         "disks": [{"places": ["/"], **room}],
         "memory": {"MemTotal": memory["total"], "MemAvailable": memory["available"], **swap},
@@ -90,7 +74,7 @@ def _node(document: Document, node: Document) -> Facts:
 
 
 def _cloud(document: Document) -> Facts:
-    """What the databases would say; what is not known is left out."""
+    """The contents of the databases; what is not known is left out."""
     found: Facts = {}
     if document["cells"] is not None:
         found["cells"] = [{**cell, "fixed": []} for cell in document["cells"]]

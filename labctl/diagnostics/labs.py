@@ -1,4 +1,4 @@
-"""Every lab of this user and machine: what the register knows, and what carries a lab's label in the engines."""
+"""Every lab of this user and machine: those in the register, and those whose nodes or networks the engines have."""
 
 import contextlib
 import json
@@ -28,9 +28,9 @@ _NETWORK = re.compile(r"novalab-(?P<lab>.+)")
 class Known:
     """A lab as it is now.
 
-    state is running, stopped, paused or another word of the engine or of Vagrant when all nodes are alike, else how
-    many of them run; "no nodes" when there are none, "unknown" when no engine can be asked, "gone" when nothing is left
-    of the lab. note says what to do about a directory that is gone. since is in UTC, ISO 8601.
+    state is running, stopped, paused or another word of the engine or of Vagrant if all nodes are alike, else how many
+    of them run; "no nodes" if there are none, "unknown" if no engine can be asked, "gone" if nothing is left of the
+    lab. note says what to do about a directory that is gone. since is in UTC, ISO 8601.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Known:
 
 @dataclass
 class _Traces:
-    """What there is of the lab in one directory."""
+    """What is left of the lab in one directory: its entry in the register, its containers and networks."""
 
     entry: Entry | None = None
     containers: list[Container] = field(default_factory=list)
@@ -51,14 +51,14 @@ class _Traces:
 
 
 def everything() -> list[Known]:
-    """All labs, by name. One that is gone is told of once more, and forgotten. Raises LabError as the engines do."""
+    """All labs, by name. A lab that is gone is listed a last time, and forgotten. Raises LabError as the engines do."""
     traces: defaultdict[str, _Traces] = defaultdict(_Traces)
     for entry in registry.entries():
         traces[entry.directory].entry = entry
     engines = working(LabPaths(Path("/nonexistent")))
     for engine in engines:
         for container in containers.of_all_labs(engine):
-            # Others than nodes come and go while images are made.
+            # Other containers come and go while images are built.
             if _CONTAINER.fullmatch(container.name):
                 traces[str(container.directory)].containers.append(container)
         for network in containers.networks(engine, labs_only=True):
@@ -70,11 +70,6 @@ def everything() -> list[Known]:
 
 def _known(directory: str, seen: _Traces, machines: Mapping[str, list[str]], *, asked: bool) -> Known:
     entry, paths = seen.entry, LabPaths(Path(directory))
-    names = [_CONTAINER.fullmatch(item.name) for item in seen.containers]
-    names += [_NETWORK.fullmatch(item.name) for item in seen.networks]
-    name = entry.name if entry else next((match["lab"] for match in names if match), "?")
-    subnets = [str(network.subnet) for network in seen.networks if network.subnet]
-    starts = sorted(filter(None, (_utc(container.created) for container in seen.containers)))
     in_engine = entry is None or entry.in_containers
     if in_engine and not asked:
         state = "unknown"
@@ -84,14 +79,15 @@ def _known(directory: str, seen: _Traces, machines: Mapping[str, list[str]], *, 
     else:
         states = [container.state for container in seen.containers] if in_engine else machines.get(directory, [])
         state = _state(states, len(records.nodes(paths)))
-    return Known(
-        name=name,
-        directory=directory,
-        state=state,
-        network=entry.network if entry else next(iter(subnets), None),
-        since=entry.since if entry else next(iter(starts), None),
-        note="" if paths.directory.is_dir() else _note(name, directory, entry, gone=state == "gone"),
-    )
+    name, network, since = (entry.name, entry.network, entry.since) if entry else ("?", None, None)
+    if entry is None:
+        names = [_CONTAINER.fullmatch(container.name) for container in seen.containers]
+        names += [_NETWORK.fullmatch(network.name) for network in seen.networks]
+        name = next((match["lab"] for match in names if match), name)
+        network = next((str(network.subnet) for network in seen.networks if network.subnet), None)
+        since = min(filter(None, (_utc(container.created) for container in seen.containers)), default=None)
+    note = "" if paths.directory.is_dir() else _note(name, directory, entry, gone=state == "gone")
+    return Known(name, directory, state, network, since, note)
 
 
 def _note(name: str, directory: str, entry: Entry | None, *, gone: bool) -> str:
@@ -105,47 +101,45 @@ def _note(name: str, directory: str, entry: Entry | None, *, gone: bool) -> str:
 
 
 def _state(states: Sequence[str], nodes: int) -> str:
-    """One word for the states of all nodes. nodes is how many were made."""
-    if not states:
-        return "no nodes"
+    """One word for the states of all nodes. nodes is how many the lab was built with."""
     words = [node_state(state) for state in states]
-    total = max(nodes, len(words))
-    if len(words) == total and len(set(words)) == 1:
+    if not words:
+        return "no nodes"
+    if len(words) >= nodes and len(set(words)) == 1:
         return words[0]
-    return f"{words.count(NodeState.RUNNING)} of {total} running"
+    return f"{words.count(NodeState.RUNNING)} of {max(nodes, len(words))} running"
 
 
 def _utc(moment: str) -> str | None:
-    """A moment as the register has it, None when it cannot be read."""
-    try:
+    """A time as the register writes it, None if it cannot be read."""
+    with contextlib.suppress(ValueError):
         return registry.moment(datetime.fromisoformat(moment))
-    except ValueError:
-        return None
+    return None
 
 
 def _machines() -> dict[str, list[str]]:
-    """The states of machines by the lab's directory, as Vagrant saw them last; asking it takes seconds per lab."""
+    """The states of virtual machines by the lab's directory, as Vagrant last saw them: to ask it takes seconds."""
     home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
-    found: dict[str, list[str]] = {}
+    found: defaultdict[str, list[str]] = defaultdict(list)
     with contextlib.suppress(OSError, ValueError, KeyError, AttributeError):
         index = json.loads((home / "data" / "machine-index" / "index").read_text(encoding="utf-8"))
         for machine in index["machines"].values():
-            directory = str(Path(machine["local_data_path"]).parent)
-            found.setdefault(directory, []).append(str(machine["state"]))
+            found[str(Path(machine["local_data_path"]).parent)].append(str(machine["state"]))
     return found
 
 
 def directory_of(name: str) -> Path:
-    """The directory of the lab of a name. Raises BadInput when there is none, or more than one."""
-    entered = [entry for entry in registry.entries() if entry.name == name and entry.there]
-    places = [entry.directory for entry in entered]
+    """The directory of the lab with a name. Raises BadInput if there is none, or more than one."""
+    places = [entry.directory for entry in registry.entries() if entry.name == name and entry.there]
     if not places:
         labs = [lab for lab in everything() if lab.state != "gone"]
         places = [lab.directory for lab in labs if lab.name == name]
         if not places:
-            there = ", ".join(f"{lab.name} ({lab.directory})" for lab in labs)
-            remedy = f"Labs: {there}" if there else "There is none yet: `labctl up` makes one in the current directory."
+            known = ", ".join(f"{lab.name} ({lab.directory})" for lab in labs)
+            remedy = (
+                f"Labs: {known}" if known else "There is none yet: `labctl up` builds one in the current directory."
+            )
             raise BadInput(f"There is no lab {name!r} on this machine", remedy)
     if len(places) > 1:
-        raise BadInput(f"There are {len(places)} labs {name!r}", f"Take one with -C: {', '.join(places)}")
+        raise BadInput(f"There are {len(places)} labs {name!r}", f"Select one with -C: {', '.join(places)}")
     return Path(places[0])

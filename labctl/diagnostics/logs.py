@@ -1,15 +1,16 @@
-"""The logs of a lab: journals and the services' own files, of one node or service or of all, in the order of time."""
+"""The logs of a lab: journals and the services' own files, of some nodes or services or of all, in order of time."""
 
 import json
 import queue
 import re
-import sys
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from subprocess import Popen
+from typing import Any
 
 from labctl.ansible import services
 from labctl.errors import BadInput, LabError
@@ -17,10 +18,6 @@ from labctl.lab.model import Lab, Node
 from labctl.lifecycle.context import LabContext
 from labctl.remote import nodes, programs, ssh
 from labctl.remote.nodes import ask
-from labctl.ui import text
-
-if TYPE_CHECKING:
-    import subprocess
 
 _TIMEOUT = 60.0  # seconds that a node has for its lines
 _TOGETHER = 0.6  # seconds in which lines of different nodes are put into order
@@ -37,19 +34,6 @@ class Line:
     source: str
     text: str
 
-    def as_json(self) -> str:
-        """One line of JSON."""
-        moment = datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        values = {"time": moment, "node": self.node, "unit": self.unit, "source": self.source, "text": self.text}
-        return json.dumps(values)
-
-    def for_people(self, width: int) -> str:
-        """One line, with the node's name as wide as the widest; without the day when that is today."""
-        moment, now = datetime.fromtimestamp(self.moment, UTC), datetime.now(UTC)
-        day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
-        clock = moment.isoformat(timespec="milliseconds")[11:23]
-        return f"{day}{clock} {self.node:<{width}} {self.unit}: {text.printable(self.text)}"
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -64,50 +48,45 @@ class Wanted:
 
 
 def select(lab: Lab, name: str | None) -> Wanted:
-    """What a name means: a node, a unit, or a component such as nova. Raises BadInput with the names that there are."""
+    """The lines of a node, a unit, or a component such as nova. Raises BadInput with the names that can be used."""
     if name is None:
         return Wanted(lab.nodes)
     nodes = {node.name: node for node in lab.nodes}
     if name in nodes:
         return Wanted((nodes[name],))
     units = {node.name: services.units(lab, node) for node in lab.nodes}
-    components = {node.name: _components(lab, node) for node in lab.nodes}
     unit = name.removesuffix(".service")
-    having = tuple(node for node in lab.nodes if unit in units[node.name])
-    if having:
-        return Wanted(having, units=(unit,))
-    having = tuple(node for node in lab.nodes if name in components[node.name])
-    if having:
-        mine = {unit for node in having for unit in components[node.name][name]}
-        return Wanted(having, units=tuple(sorted(mine)), component=name)
-    every = sorted({name for found in (*units.values(), *components.values()) for name in found})
+    if found := tuple(node for node in lab.nodes if unit in units[node.name]):
+        return Wanted(found, units=(unit,))
+    components = {node.name: _components(lab, node) for node in lab.nodes}
+    if found := tuple(node for node in lab.nodes if name in components[node.name]):
+        own = {unit for node in found for unit in components[node.name][name]}
+        return Wanted(found, units=tuple(sorted(own)), component=name)
+    known = sorted({name for found in (*units.values(), *components.values()) for name in found})
     raise BadInput(
         f"There is no node or service {name!r} in lab {lab.name}",
-        f"Nodes: {', '.join(nodes)}\nServices: {', '.join(every)}",
+        f"Nodes: {', '.join(nodes)}\nServices: {', '.join(known)}",
     )
 
 
 def _components(lab: Lab, node: Node) -> dict[str, set[str]]:
-    """The directories of logs by their names, each with the units that belong to it."""
+    """The directories of logs by name, each with the units that belong to it."""
     known = services.units(lab, node)
-    found: dict[str, set[str]] = {}
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for path in services.log_files(lab, node):
-        stem = path.name.partition(".")[0]
-        units = {unit for unit in known if unit == stem or unit.endswith(f"-{stem}")}
-        found.setdefault(path.parent.name, set()).update(units)
-    for component, units in found.items():
-        units.update(unit for unit in known if unit.startswith(f"{component}-"))
+        stem, component = path.name.partition(".")[0], path.parent.name
+        found[component] |= {u for u in known if u == stem or u.endswith(f"-{stem}") or u.startswith(f"{component}-")}
     return found
 
 
 def moment(words: str, now: float) -> float:
     """The time that --since means, in seconds since the epoch: 30s, 10m, 2h, 1d ago, or a time in UTC."""
-    span = re.fullmatch(r"(\d+)\s*([smhd])", words.strip())
-    if span:
+    words = words.strip()
+    if span := re.fullmatch(r"(\d+)\s*([smhd])", words):
         return now - timedelta(**{_SPANS[span[2]]: int(span[1])}).total_seconds()
+    today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}T" if re.match(r"\d\d:\d\d", words) else ""
     try:
-        today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
-        value = datetime.fromisoformat(f"{today}T{words.strip()}" if re.match(r"\d\d:\d\d", words) else words.strip())
+        value = datetime.fromisoformat(today + words)
     except ValueError as error:
         raise BadInput(
             f"--since {words!r}: expected 30s, 10m, 2h, 1d, or a time such as 21:30 or 2026-11-25T21:30:00 (UTC)"
@@ -116,11 +95,11 @@ def moment(words: str, now: float) -> float:
 
 
 def read(context: LabContext, wanted: Wanted) -> tuple[list[Line], dict[str, str]]:
-    """The lines that there are, in their order, and why nodes tell none. Raises LabError when none can be asked."""
-    lab, paths = context.lab, context.paths
+    """The lines in order, and the problems of nodes without lines. Raises LabError if no node can be asked."""
+    lab = context.lab
     running, problems = _running(context, wanted)
     answers = ask(
-        lab, paths, running, "logs", lambda node: _arguments(lab, node, wanted, follow=False), timeout=_TIMEOUT
+        lab, context.paths, running, "logs", lambda node: _arguments(lab, node, wanted, follow=False), timeout=_TIMEOUT
     )
     problems |= {name: answer.problem for name, answer in answers.items() if not answer.ok}
     found = [line for name, answer in answers.items() for line in _lines(name, answer.output.splitlines())]
@@ -129,16 +108,16 @@ def read(context: LabContext, wanted: Wanted) -> tuple[list[Line], dict[str, str
 
 
 def follow(context: LabContext, wanted: Wanted, problems: dict[str, str]) -> Generator[Line]:
-    """Lines as they come, for ever; problems is told of nodes that say nothing, or nothing any more.
+    """Lines as they come, for ever; a node from which none come, or no more, is added to problems.
 
-    Ends when no node is left. Raises LabError when none can be asked.
+    Ends when no node is left. Raises LabError if no node can be asked.
     """
-    lab, paths = context.lab, context.paths
+    lab = context.lab
     running, resting = _running(context, wanted)
     problems |= resting
-    reach = nodes.hosts(lab, paths, [node.name for node in running])
+    reach = nodes.hosts(lab, context.paths, [node.name for node in running])
     lines: queue.Queue[Line | str] = queue.Queue()
-    processes: dict[str, subprocess.Popen[str]] = {}
+    processes: dict[str, Popen[str]] = {}
     try:
         for node in running:
             program = programs.program("logs", _arguments(lab, node, wanted, follow=True))
@@ -163,12 +142,11 @@ def follow(context: LabContext, wanted: Wanted, problems: dict[str, str]) -> Gen
 
 
 def _running(context: LabContext, wanted: Wanted) -> tuple[list[Node], dict[str, str]]:
+    """The nodes that can be asked, and why the others cannot."""
     states = context.provider.states()
     running = [node for node in wanted.nodes if states[node.name].running]
-    others = [node for node in wanted.nodes if node not in running]
-    problems = {
-        node.name: states[node.name].problem or f"is {states[node.name].state.replace('_', ' ')}" for node in others
-    }
+    others = {node.name: states[node.name] for node in wanted.nodes if node not in running}
+    problems = {name: state.problem or f"is {state.state.replace('_', ' ')}" for name, state in others.items()}
     if not running:
         said = "; ".join(f"{name} {problem}" for name, problem in problems.items())
         raise LabError(f"No node can be asked for its logs: {said}", "`labctl up` starts the nodes.")
@@ -179,34 +157,23 @@ def _arguments(lab: Lab, node: Node, wanted: Wanted, *, follow: bool) -> dict[st
     return {
         "known": services.units(lab, node),
         "directories": services.log_directories(lab, node),
-        "units": wanted.units,
-        "component": wanted.component,
-        "since": wanted.since,
-        "lines": wanted.lines,
-        "everything": wanted.everything,
         "follow": follow,
+        **{name: getattr(wanted, name) for name in ("units", "component", "since", "lines", "everything")},
     }
 
 
-def _lines(node: str, rows: Sequence[str]) -> list[Line]:
-    return [Line(float(row[0]), node, row[1], row[2], row[3]) for row in map(json.loads, rows)]
+def _lines(node: str, rows: Iterable[str]) -> Generator[Line]:
+    for moment, unit, source, words in map(json.loads, rows):
+        yield Line(float(moment), node, unit, source, words)
 
 
-def _pump(node: str, process: "subprocess.Popen[str]", lines: "queue.Queue[Line | str]") -> None:
-    """Every line of a node, and its name when there are no more."""
-    assert process.stdout is not None  # noqa: S101 (it is a pipe)
-    for row in process.stdout:
-        for line in _lines(node, [row]):
-            lines.put(line)
+def _pump(node: str, process: Popen[str], lines: queue.Queue[Line | str]) -> None:
+    """Put every line of a node into the queue, and its name after the last."""
+    for line in _lines(node, process.stdout or ()):
+        lines.put(line)
     lines.put(node)
 
 
-def _why(process: "subprocess.Popen[str]") -> str:
+def _why(process: Popen[str]) -> str:
     said = process.stderr.read().strip() if process.stderr else ""
-    return f"tells no more: {said or f'its program ended with status {process.wait()}'}"
-
-
-def complaints(problems: Mapping[str, str]) -> None:
-    """Tell which nodes have said nothing, on standard error."""
-    for name, problem in problems.items():
-        sys.stderr.write(f"labctl: {name}: {problem}\n")
+    return f"sends no more lines: {said or f'its program ended with status {process.wait()}'}"

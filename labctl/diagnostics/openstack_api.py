@@ -1,14 +1,13 @@
 """The lab's APIs over plain HTTP, for verbs that must answer at once.
 
-Importing openstacksdk takes longer than all of `labctl status` may (0.9 s of processor time, and keystoneauth alone
-0.4 s), so what only looks asks with Python's own client. Verbs that do something use the SDK.
+To import openstacksdk takes longer than all of `labctl status` may take (0.9 s of processor time, and keystoneauth
+alone 0.4 s), so verbs that only look use Python's own client. Verbs that change something use the SDK.
 """
 
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.novalab.openstack.plugins.module_utils import keystone
 
@@ -17,16 +16,7 @@ from labctl.lab.paths import LabPaths
 from labctl.lab.yaml_reader import read
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What an API lists. problem is why there is nothing, empty when it has answered."""
-
-    rows: list[dict[str, Any]]
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A list that an API has: the type of the service, the path below its endpoint, the key of the list."""
 
     service: str
@@ -34,72 +24,69 @@ class Question:
     key: str
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """A token, and the public endpoint of each type of service. timeout is in seconds, for each request."""
+def ask(
+    paths: LabPaths, cloud: str, questions: Mapping[str, Question], *, timeout: float = 10.0
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Several lists at the same time, by the names of the questions, and why others are missing.
 
-    token: str = field(repr=False)
-    endpoints: Mapping[str, str]
-    timeout: float
-
-    def rows(self, question: Question) -> Rows:
-        """All rows of a list, page by page. A service that does not answer is a problem, never an exception."""
-        base = self.endpoints.get(question.service)
-        if base is None:
-            return Rows([], f"there is no service {question.service} in the catalog")
-        url: str | None = f"{base.rstrip('/')}{question.path}"
-        found: list[dict[str, Any]] = []
-        try:
-            while url is not None:
-                document = json.loads(_ask("GET", url, self.timeout, token=self.token)[0])
-                found += document[question.key]
-                links = document.get(f"{question.key}_links", ())
-                url = next((link["href"] for link in links if link.get("rel") == "next"), None)
-        except LabError as error:
-            return Rows([], error.message)
-        except (ValueError, KeyError, TypeError) as error:
-            return Rows([], f"{url} answers something else than a list of {question.key}: {error!r}")
-        return Rows(found)
-
-    def all_rows(self, questions: Mapping[str, Question]) -> dict[str, Rows]:
-        """Several lists at the same time, by the names of the questions."""
-        with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
-            return dict(zip(questions, pool.map(self.rows, questions.values()), strict=True))
+    cloud is one of the lab's clouds.yaml; timeout is in seconds, for each request. Raises LabError if the cloud is not
+    there, or Keystone gives no token.
+    """
+    token, endpoints = _token(paths, cloud, timeout)
+    found, problems = {}, []
+    with ThreadPoolExecutor() as pool:
+        asked = {name: pool.submit(_rows, token, endpoints, question, timeout) for name, question in questions.items()}
+        for name, rows in asked.items():
+            try:
+                found[name] = rows.result()
+            except LabError as error:
+                problems.append(error.message)
+    return found, problems
 
 
-def connect(paths: LabPaths, cloud: str, *, timeout: float = 10.0) -> Cloud:
-    """A token for a cloud of the lab's clouds.yaml. Raises LabError when there is none, or Keystone gives none."""
+def _token(paths: LabPaths, cloud: str, timeout: float) -> tuple[str, Mapping[str, str]]:
+    """A token, and the public endpoint of each type of service."""
     data = read(paths.clouds_yaml).data
     try:
         auth = data["clouds"][cloud]["auth"]
-        user = {
-            "name": auth["username"],
-            "password": auth["password"],
-            "domain": {"name": auth["user_domain_name"]},
-        }
+        user = {"name": auth["username"], "password": auth["password"], "domain": {"name": auth["user_domain_name"]}}
         project = {"name": auth["project_name"], "domain": {"name": auth["project_domain_name"]}}
         url = f"{auth['auth_url']}/auth/tokens"
     except (KeyError, TypeError) as error:
-        raise LabError(
-            f"{paths.clouds_yaml} says nothing of the cloud {cloud}", "`labctl verify` writes it."
-        ) from error
-    answer, token = _ask("POST", url, timeout, body=keystone.password_login(user, {"project": project}))
+        raise LabError(f"{paths.clouds_yaml} has no cloud {cloud}", "`labctl verify` writes it.") from error
+    answer, token = _call("POST", url, timeout, body=keystone.password_login(user, {"project": project}))
     try:
-        return Cloud(token, keystone.endpoints(json.loads(answer)["token"]["catalog"], ("public",)), timeout)
+        return token, keystone.endpoints(json.loads(answer)["token"]["catalog"], ("public",))
     except (ValueError, KeyError, TypeError) as error:
-        raise LabError(f"{url} answers something else than a token: {error!r}") from error
+        raise LabError(f"{url} does not answer with a token: {error!r}") from error
 
 
-def _ask(
+def _rows(token: str, endpoints: Mapping[str, str], question: Question, timeout: float) -> list[dict[str, Any]]:
+    """All rows of a list, page by page."""
+    if question.service not in endpoints:
+        raise LabError(f"there is no service {question.service} in the catalog")
+    url: str | None = f"{endpoints[question.service].rstrip('/')}{question.path}"
+    found: list[dict[str, Any]] = []
+    try:
+        while url is not None:
+            document = json.loads(_call("GET", url, timeout, token=token)[0])
+            found += document[question.key]
+            links = document.get(f"{question.key}_links", ())
+            url = next((link["href"] for link in links if link.get("rel") == "next"), None)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{url} does not answer with a list of {question.key}: {error!r}") from error
+    return found
+
+
+def _call(
     method: str, url: str, timeout: float, *, token: str = "", body: dict[str, Any] | None = None
 ) -> tuple[str, str]:
-    """The body of an answer, and the token with it. Raises LabError with what was said instead."""
+    """The body of an answer, and the token with it. Raises LabError with the answer to a request that failed."""
     try:
         answer: tuple[str, str] = keystone.call(method, url, body, token=token, timeout=timeout)
     except keystone.KeystoneError as error:
         if error.status:
             raise LabError(f"{url} answers {error.status} {error.reason}") from error
-        if isinstance(error.__cause__, TimeoutError):
-            raise LabError(f"{url} does not answer within {timeout:g} s") from error
-        raise LabError(f"{url} does not answer: {error.reason}") from error
+        why = f" within {timeout:g} s" if isinstance(error.__cause__, TimeoutError) else f": {error.reason}"
+        raise LabError(f"{url} does not answer{why}") from error
     return answer

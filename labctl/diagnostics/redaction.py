@@ -1,11 +1,11 @@
-"""Take secrets out of texts that leave this machine: known ones in every form, and what looks like others."""
+"""Take secrets out of texts that leave this machine: known ones in every form, and what looks like one."""
 
 import base64
 import html
 import json
 import re
 import urllib.parse
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from ruamel.yaml import YAML
@@ -13,15 +13,15 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode
 
 GONE = "[redacted]"
-_PART = 8  # characters of base64 that are kept for the secret's own when it stands in the middle of something
+_PART = 8  # characters of base64 that are enough to recognise a secret in the middle of a longer text
 
 
-def _escaped(characters: str, with_: str = "\\") -> Callable[[str], str]:
-    return lambda text: "".join(with_ + letter if letter in characters else letter for letter in text)
+def _escaped(characters: str) -> Callable[[str], str]:
+    return lambda text: "".join(f"\\{letter}" if letter in characters else letter for letter in text)
 
 
-# How texts are written in what a lab has: URLs (some in lower case, some with slashes or plus signs), oslo.config and
-# systemd ($$, \$, %%), JSON, Python, YAML and SQL in their kinds of quotes, shells, HTML.
+# How texts are written in the files and logs of a lab: URLs (some in lower case, some with slashes or plus signs),
+# oslo.config and systemd ($$, \$, %%), JSON, Python, YAML and SQL in their kinds of quotes, shells, HTML.
 _WRITTEN: tuple[Callable[[str], str], ...] = (
     lambda text: urllib.parse.quote(text, safe=""),
     lambda text: re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), urllib.parse.quote(text, safe="")),
@@ -56,11 +56,11 @@ _HARMLESS = re.compile(
     r"""["']?(?:<None>|None|null|true|false|\*+|\{\w+\}|\[redacted[^\]]*\])?["']?[,;]?\s*|NOT_LOGGING_PARAMETER.*""",
     re.IGNORECASE,
 )
-# What is a secret by its look: private keys, credentials in URLs, values of options, tokens.
+# What looks like a secret: private keys, credentials in URLs, values of options, tokens.
 _LOOKS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----(.*?)(?:-----END \1-----|\Z)", re.DOTALL), 2),
     (re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@\"'{}]*:(\S+)@"), 1),
-    # An option has its line for itself; elsewhere a value ends with the word.
+    # An option ends with its line, any other value with the word.
     (re.compile(rf"^[ \t]*{_KEY}[ \t]*[=:][ \t]*({_QUOTED}|[^\n]+)", re.IGNORECASE | re.MULTILINE), 1),
     (re.compile(rf"(?<![\w:-]){_KEY}[\"']?[ \t]*[=:][ \t]*(?!\[redacted)({_QUOTED}|[^\s,;&)}}\]]+)", re.IGNORECASE), 1),
     (re.compile(r"X-(?:Auth|Subject|Service)-Token[\"']?[ \t]*[=:][ \t]*[\"']?([^\s\"',]+)", re.IGNORECASE), 1),
@@ -82,8 +82,8 @@ def _base64(text: str) -> set[str]:
     data = text.encode()
     found = set()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        whole = encode(data).decode()
-        found |= {whole, whole.rstrip("=")}
+        alone = encode(data).decode()
+        found |= {alone, alone.rstrip("=")}
         for before in (0, 1, 2):
             encoded = encode(bytes(before) + data).decode()
             inner = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
@@ -104,7 +104,7 @@ class Redactor:
         self._known = re.compile(_pattern(list(self._names))) if self._names else None
 
     def __call__(self, text: str) -> str:
-        """The text without secrets. What is known goes first: it may have the shape of nothing."""
+        """The text without secrets. Known ones come first: they need not look like secrets."""
         if self._known is not None:
             text = self._known.sub(self._name, text)
         for pattern, group in _LOOKS:
@@ -129,17 +129,15 @@ def _pattern(words: Iterable[str]) -> str:
 
     It branches at each character: a plain list of thousands of words would be tried one by one at every place.
     """
-    branches: dict[str, list[str]] = {}
+    branches: defaultdict[str, list[str]] = defaultdict(list)
     for word in words:
-        branches.setdefault(word[:1], []).append(word[1:])
+        branches[word[:1]].append(word[1:])
     ends = branches.pop("", None) is not None
     parts = [
         re.escape(letter) + (re.escape(rests[0]) if len(rests) == 1 else _pattern(rests))
         for letter, rests in branches.items()
     ]
-    if not parts:
-        return ""
-    return f"(?:{'|'.join(parts)}){'?' if ends else ''}"
+    return f"(?:{'|'.join(parts)}){'?' if ends else ''}" if parts else ""
 
 
 def lab_yaml(text: str) -> str:
@@ -148,10 +146,7 @@ def lab_yaml(text: str) -> str:
         node = YAML().compose(text)
     except YAMLError:
         return f"{GONE} because it is not valid YAML\n"
-    spans = []
-    for key, value in node.value if isinstance(node, MappingNode) else ():
-        if key.value == "secrets":
-            spans.append((value.start_mark.index, value.end_mark.index))
-    for start, end in reversed(spans):
-        text = f"{text[:start]}{GONE}\n{text[end:]}"
+    pairs = node.value if isinstance(node, MappingNode) else ()
+    for value in reversed([value for key, value in pairs if key.value == "secrets"]):
+        text = f"{text[: value.start_mark.index]}{GONE}\n{text[value.end_mark.index :]}"
     return re.sub(r"(#.*\bsecrets:).*", rf"\1 {GONE}", text)

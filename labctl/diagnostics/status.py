@@ -1,8 +1,8 @@
-"""What a lab is like right now: its nodes, Nova's and Neutron's own lists, versions, and what is wrong since when."""
+"""The current state of a lab: its nodes, Nova's and Neutron's own lists, versions, and what is wrong since when."""
 
-import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -16,8 +16,7 @@ from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle.context import LabContext
 from labctl.providers.node_state import NodeStatus
-from labctl.remote.nodes import ask
-from labctl.remote.ssh import Answer
+from labctl.remote.nodes import ask, documents
 
 T = TypeVar("T")
 
@@ -30,26 +29,31 @@ Document = dict[str, Any]
 
 
 def look(context: LabContext) -> Document:
-    """Everything that can be told of a lab within a few seconds, as `labctl status --json` prints it.
+    """Everything that is known of a lab within a few seconds, as `labctl status --json` prints it.
 
-    Never an exception because of the lab: what does not answer is named under problems. Lists that could not be had are
-    None. Times are ISO 8601 in UTC, sizes are bytes.
+    Never an exception because of the lab: what does not answer is named under problems, and its lists are None. Times
+    are ISO 8601 in UTC, sizes are bytes.
     """
     lab, paths = context.lab, context.paths
     start = time.monotonic()
-    # The APIs are asked at once, before it is known whether their node runs: when it does not, nobody waits for them.
+    # The APIs are asked before it is known whether their node runs; if it does not, their answer is not waited for.
     cloud = _start(lambda: _cloud(lab, paths)) if paths.clouds_yaml.is_file() else None
     states = context.provider.states()
     running = [node for node in lab.nodes if states[node.name].running]
+    packages = [name for names in services.versions(lab).values() for name in names]
+
+    def wanted(node: Node) -> Document:
+        return {"units": services.units(lab, node), "packages": packages, "cells": node is lab.controller}
+
     before = time.time()
-    answers = ask(lab, paths, running, "state", lambda node: _wanted(lab, node), timeout=TIMEOUT)
+    said, silent = documents(ask(lab, paths, running, "state", wanted, timeout=TIMEOUT))
     after = time.time()
-    nodes = [_node(node, states[node.name], answers.get(node.name)) for node in lab.nodes]
+    nodes = [_node(node, states[node.name], said.get(node.name), silent.get(node.name)) for node in lab.nodes]
     lists: Document = {"services": None, "agents": None, "servers": None}
     problems = sorted({state.problem for state in states.values() if state.problem})
     if states[lab.controller.name].running and cloud is not None:
-        said, more = _within(cloud, 2 * TIMEOUT)
-        lists.update(said)
+        known, more = _within(cloud, 2 * TIMEOUT)
+        lists.update(known)
         problems += more
     elif states[lab.controller.name].running:
         problems.append(f"the APIs were not asked: {paths.clouds_yaml}, which the verification writes, is not there")
@@ -72,13 +76,13 @@ def look(context: LabContext) -> Document:
 
 
 def _start(function: Callable[[], T]) -> "Future[T]":
-    """Something done beside; the end of the program does not wait for it, as it would for a pool's threads."""
+    """Run a function in a thread that the end of the program does not wait for, unlike a pool's."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 (it is raised again where the result is asked for)
+        except BaseException as error:  # noqa: BLE001 (result() raises it again)
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -90,10 +94,9 @@ def _cloud(lab: Lab, paths: LabPaths) -> tuple[Document, list[str]]:
     questions = {"services": _SERVICES}
     if lab.networking != "none":  # without networks Nova cannot even list servers
         questions |= {"servers": _SERVERS, "agents": _AGENTS}
-    found = openstack_api.connect(paths, lab.name, timeout=TIMEOUT).all_rows(questions)
+    found, problems = openstack_api.ask(paths, lab.name, questions, timeout=TIMEOUT)
     shape = {"services": _service, "servers": _server, "agents": _agent}
-    lists = {name: [shape[name](row) for row in rows.rows] for name, rows in found.items() if not rows.problem}
-    return lists, [rows.problem for rows in found.values() if rows.problem]
+    return {name: [shape[name](row) for row in rows] for name, rows in found.items()}, problems
 
 
 def _within(cloud: "Future[tuple[Document, list[str]]]", seconds: float) -> tuple[Document, list[str]]:
@@ -105,47 +108,31 @@ def _within(cloud: "Future[tuple[Document, list[str]]]", seconds: float) -> tupl
         return {}, [f"the APIs do not answer within {seconds:.0f} s"]
 
 
-def _wanted(lab: Lab, node: Node) -> Document:
-    packages = [name for names in services.versions(lab).values() for name in names]
-    return {"units": services.units(lab, node), "packages": packages, "cells": node is lab.controller}
-
-
-def _node(node: Node, state: NodeStatus, answer: Answer | None) -> Document:
-    """A node as it was described, as its engine has it, and as it says itself."""
+def _node(node: Node, state: NodeStatus, said: Document | None, problem: str | None) -> Document:
+    """A node as described, with its provider's state, and what it says itself."""
     result: Document = {
         "name": node.name,
         "group": node.group,
         "address": str(node.address),
         "state": state.state,
         "since": _iso(state.since),
-        "problem": state.problem or None,
+        "problem": problem or state.problem or None,
     }
-    if answer is None:
+    if said is None:
         return result
-    try:
-        said = json.loads(answer.output) if answer.ok else {}
-    except ValueError:
-        said, answer = {}, Answer("", f"says {answer.output[:200]!r}")
-    if not answer.ok:
-        return {**result, "problem": answer.problem}
-    said["units"] = [{**unit, "since": _iso(_moment(unit["since"]))} for unit in said["units"]]
-    return {
-        **said,
-        **result,
-        "since": result["since"] or _iso(_moment(said["since"])),
-        "time": _iso(_moment(said["time"])),
-    }
+    units = [{**unit, "since": _iso(unit["since"])} for unit in said["units"]]
+    since = result["since"] or _iso(said["since"])
+    return {**said, **result, "units": units, "since": since, "time": _iso(said["time"])}
 
 
-def _versions(nodes: list[Document], wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, list[str]]]:
+def _versions(nodes: list[Document], wanted: Mapping[str, Sequence[str]]) -> Mapping[str, Mapping[str, list[str]]]:
     """For each component its versions, each with the nodes that have it."""
-    found: dict[str, dict[str, list[str]]] = {}
+    found: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for node in nodes:
         installed = node.get("packages", {})
         for component, packages in wanted.items():
-            version = next((installed[name] for name in packages if name in installed), None)
-            if version is not None:
-                found.setdefault(component, {}).setdefault(version, []).append(node["name"])
+            if version := next((installed[name] for name in packages if name in installed), None):
+                found[component][version].append(node["name"])
     return found
 
 
@@ -166,13 +153,12 @@ def _agent(row: Document) -> Document:
 
 
 def _server(row: Document) -> Document:
-    addresses = [entry["addr"] for entries in row.get("addresses", {}).values() for entry in entries]
     return {
         "name": row["name"],
         "id": row["id"],
         "status": row["status"],
         "host": row.get("OS-EXT-SRV-ATTR:host"),
-        "addresses": addresses,
+        "addresses": [entry["addr"] for entries in row.get("addresses", {}).values() for entry in entries],
         "project": row.get("tenant_id"),
         "updated_at": _api_time(row.get("updated")),
     }
@@ -187,9 +173,9 @@ def _api_time(text: object) -> str | None:
     return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _iso(moment: datetime | float | None) -> str | None:
+    """A time, or seconds since the epoch, in UTC."""
+    if moment is None:
+        return None
+    utc = moment.astimezone(UTC) if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%SZ}"

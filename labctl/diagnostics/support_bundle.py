@@ -1,5 +1,6 @@
-"""One archive with everything that helps to understand a lab from afar, and no secret in it."""
+"""One archive with everything that helps to understand a lab from a distance, without secrets."""
 
+import contextlib
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -27,102 +28,97 @@ from labctl.providers.node_state import NodeState
 from labctl.remote.nodes import ask
 from labctl.remote.ssh import Answer
 
-_TIMEOUT = 180.0  # seconds that a node has for all that is wanted of it
+_TIMEOUT = 180.0  # seconds that a node has for everything
 _HOST_SECONDS = 20
-# What nodes are asked beside the files that their roles name.
+# What is collected on nodes in addition to the files that their roles name.
 _FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/os-release", "/etc/systemd/system")
-_JOURNAL = ["journalctl", "--no-pager", "--quiet", "--output=short-iso-precise", "--lines=20000"]
-_COMMANDS: dict[str, list[str]] = {
-    "journal.txt": _JOURNAL,
-    "units.txt": ["systemctl", "list-units", "--all", "--full", "--no-pager"],
-    "packages.txt": ["dpkg-query", "-W"],
-    "processes.txt": ["ps", "axww", "-o", "pid,ppid,user,lstart,rss,pcpu,args"],
-    "memory.txt": ["free", "-m"],
-    "disks.txt": ["df", "-h"],
-    "network/addresses.txt": ["ip", "-d", "addr", "show"],
-    "network/routes.txt": ["ip", "route", "show", "table", "all"],
-    "network/listeners.txt": ["ss", "-ltnp"],
-    "network/ovs-vsctl-show.txt": ["ovs-vsctl", "show"],
-    "network/ovn-nbctl-show.txt": ["ovn-nbctl", "--no-leader-only", "show"],
-    "network/ovn-sbctl-show.txt": ["ovn-sbctl", "--no-leader-only", "show"],
-    "network/ovs-flows.txt": ["ovs-ofctl", "dump-flows", "br-int"],
-    "libvirt.txt": ["virsh", "-r", "list", "--all"],
+_COMMANDS = {
+    "journal.txt": "journalctl --no-pager --quiet --output=short-iso-precise --lines=20000",
+    "units.txt": "systemctl list-units --all --full --no-pager",
+    "packages.txt": "dpkg-query -W",
+    "processes.txt": "ps axww -o pid,ppid,user,lstart,rss,pcpu,args",
+    "memory.txt": "free -m",
+    "disks.txt": "df -h",
+    "network/addresses.txt": "ip -d addr show",
+    "network/routes.txt": "ip route show table all",
+    "network/listeners.txt": "ss -ltnp",
+    "network/ovs-vsctl-show.txt": "ovs-vsctl show",
+    "network/ovn-nbctl-show.txt": "ovn-nbctl --no-leader-only show",
+    "network/ovn-sbctl-show.txt": "ovn-sbctl --no-leader-only show",
+    "network/ovs-flows.txt": "ovs-ofctl dump-flows br-int",
+    "libvirt.txt": "virsh -r list --all",
 }
-_HOST_COMMANDS: dict[str, list[str]] = {
-    "addresses.txt": ["ip", "addr", "show"],
-    "routes.txt": ["ip", "route", "show"],
-    "disks.txt": ["df", "-h"],
-    "memory.txt": ["cat", "/proc/meminfo"],
-    "os-release.txt": ["cat", "/etc/os-release"],
+_HOST_COMMANDS = {
+    "addresses.txt": "ip addr show",
+    "routes.txt": "ip route show",
+    "disks.txt": "df -h",
+    "memory.txt": "cat /proc/meminfo",
+    "os-release.txt": "cat /etc/os-release",
 }
 
 
 @dataclass
 class _Archive:
-    """A tar archive of texts that have been redacted, below one folder."""
+    """A tar archive of texts, in one folder. They are redacted as they are added, and nothing else is in it."""
 
     tar: tarfile.TarFile
     folder: str
     redactor: redaction.Redactor
     files: int = 0
-    now: float = field(default_factory=time.time)
 
     def add(self, path: str, text: str) -> None:
-        """Put a text into the archive; nothing else does, so that nothing is in it which was not redacted."""
         parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
         data = self.redactor(text).encode()
         member = tarfile.TarInfo("/".join([self.folder, *parts]))
-        member.size, member.mode, member.mtime = len(data), 0o600, int(self.now)
+        member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
         self.tar.addfile(member, io.BytesIO(data))
         self.files += 1
 
 
 def target(file: Path | None, lab: Lab) -> Path:
-    """Where the archive is to be. Raises BadInput when that cannot be."""
+    """The path of the archive. Raises BadInput if it exists or cannot be written."""
     path = file or Path(f"novalab-{lab.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
     path = path.expanduser().absolute()
     if path.exists():
-        raise BadInput(f"{path} already exists", "Name a file that is not, or move it away.")
+        raise BadInput(f"{path} already exists", "Name a file that does not exist, or move this one away.")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadInput(f"{path.parent} is not a directory that can be written to", "Name a file in one that can.")
+        raise BadInput(f"{path.parent} is not a directory that can be written to", "Name a file in another directory.")
     return path
 
 
 def secrets(lab: Lab, paths: LabPaths) -> dict[str, str]:
-    """Every secret that is known, by a name: those in force, those of lab.yaml, those that clients use."""
+    """All known secrets by name: those in force, those of lab.yaml, those that clients use."""
     found = {f"lab.yaml {name}": value for name, value in lab.secrets.items()}
     clouds = yaml_reader.read(paths.clouds_yaml).data
     for name, cloud in (clouds.get("clouds") or {}).items() if isinstance(clouds, dict) else ():
         password = (cloud.get("auth") or {}).get("password") if isinstance(cloud, dict) else None
         if password:
             found[f"clouds.yaml {name}"] = str(password)
-    # The names in force win where values are the same.
+    # The first name of a value is the one that is shown: that in force.
     return {**labsecrets.read(paths.secrets), **found}
 
 
 def make(context: LabContext, path: Path) -> dict[str, Any]:
     """Write the archive, readable by its owner only, and return its manifest.
 
-    Nodes that are off or do not answer are named there and stop nothing. The file appears when it is complete.
+    Nodes that are off or do not answer are named there; they stop nothing. The file appears when it is complete.
     """
     lab, paths, progress = context.lab, context.paths, context.progress
     redactor = redaction.Redactor(secrets(lab, paths))
     with progress.step("Nodes") as step:
         document = status.look(context)
-        running = [node for node in lab.nodes if _state(document, node) == NodeState.RUNNING]
+        states = {row["name"]: row["state"] for row in document["nodes"]}
+        running = [node for node in lab.nodes if states[node.name] == NodeState.RUNNING]
         answers = ask(lab, paths, running, "collect", lambda node: _wanted(lab, node), timeout=_TIMEOUT)
-        for node in lab.nodes:
-            if node not in running or not answers[node.name].ok:
-                step.note(f"nothing from {node.name}")
+        for name in states:
+            if name not in answers or not answers[name].ok:
+                step.note(f"nothing from {name}")
     with progress.step("Archive") as step:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # its mode is 0600
         try:
             with os.fdopen(handle, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as tar:
                 archive = _Archive(tar, path.name.removesuffix(".tar.gz"), redactor)
-                nodes = {}
-                for node in lab.nodes:
-                    answer = answers.get(node.name)
-                    nodes[node.name] = _node(archive, node, _state(document, node), answer)
+                nodes = {name: _node(archive, name, state, answers.get(name)) for name, state in states.items()}
                 archive.add("status.json", json.dumps(document, indent=2))
                 for name, text in _of_host(lab, paths):
                     archive.add(name, text)
@@ -146,21 +142,18 @@ def make(context: LabContext, path: Path) -> dict[str, Any]:
     return {"file": str(path), **manifest}
 
 
-def _state(document: status.Document, node: Node) -> str:
-    return str(next(row["state"] for row in document["nodes"] if row["name"] == node.name))
-
-
 def _wanted(lab: Lab, node: Node) -> dict[str, Any]:
-    units = [f"{unit}.service" for unit in services.units(lab, node)]
+    units = " ".join(f"{unit}.service" for unit in services.units(lab, node))
+    commands = {**_COMMANDS, "unit-states.txt": f"systemctl show --no-pager {units}"}
     return {
         "configuration": [*services.configuration(lab, node), *_FILES],
         "logs": services.log_directories(lab, node),
-        "commands": {**_COMMANDS, "unit-states.txt": ["systemctl", "show", "--no-pager", *units]},
+        "commands": {name: command.split() for name, command in commands.items()},
     }
 
 
-def _node(archive: _Archive, node: Node, state: str, answer: Answer | None) -> dict[str, Any]:
-    """Put what a node has told into the archive, and tell of it for the manifest."""
+def _node(archive: _Archive, node: str, state: str, answer: Answer | None) -> dict[str, Any]:
+    """Add the files of a node to the archive, and return its entry of the manifest."""
     left_out: dict[str, str] = {}
     before = archive.files
     for row in answer.output.splitlines() if answer else ():
@@ -171,22 +164,21 @@ def _node(archive: _Archive, node: Node, state: str, answer: Answer | None) -> d
         if item["text"] is None:
             left_out[item["path"]] = item["why"]
         else:
-            archive.add(f"nodes/{node.name}/{item['path'].lstrip('/')}", item["text"])
+            archive.add(f"nodes/{node}/{item['path'].lstrip('/')}", item["text"])
     problem = f"the node is {state.replace('_', ' ')}" if answer is None else answer.problem or None
     return {"state": state, "problem": problem, "files": archive.files - before, "left_out": left_out}
 
 
 def _of_host(lab: Lab, paths: LabPaths) -> Iterator[tuple[str, str]]:
-    """What this machine has: the lab's description, labctl's own logs and records, the machine itself."""
+    """Texts of this machine by name: the lab's description, labctl's own logs and records, the output of commands."""
     records = (paths.state / "made.json", paths.checks, paths.explanation, paths.demo, paths.containers_conf)
-    for path in (paths.lab_yaml, paths.hosts_ini, *records):
-        text = _text(path)
-        if text is not None:
-            yield f"lab/{path.name}", redaction.lab_yaml(text) if path == paths.lab_yaml else text
-    for log in sorted(paths.logs.glob("*.log")) if paths.logs.is_dir() else ():
-        yield f"lab/logs/{log.name}", _text(log) or ""
+    for path in (paths.lab_yaml, paths.hosts_ini, *records, *sorted(paths.logs.glob("*.log"))):
+        with contextlib.suppress(OSError):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            folder = "lab/logs" if path.parent == paths.logs else "lab"
+            yield f"{folder}/{path.name}", redaction.lab_yaml(text) if path == paths.lab_yaml else text
     yield "host/python.txt", f"{platform.platform()}\nPython {platform.python_version()}\n"
-    commands = dict(_HOST_COMMANDS)
+    commands = {name: command.split() for name, command in _HOST_COMMANDS.items()}
     engine = paths.bin / "docker"
     if engine.is_file():
         commands["engine.txt"] = [str(engine), "version"]
@@ -195,23 +187,8 @@ def _of_host(lab: Lab, paths: LabPaths) -> Iterator[tuple[str, str]]:
     environment = {**os.environ}
     if paths.containers_conf.is_file():
         environment["CONTAINERS_CONF"] = str(paths.containers_conf)
+    quiet: dict[str, Any] = {"capture_output": True, "stdin": subprocess.DEVNULL, "timeout": _HOST_SECONDS}
     for name, command in commands.items():
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=_HOST_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        yield f"host/{name}", (done.stdout + done.stderr).decode(errors="replace")
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(command, env=environment, check=False, **quiet)
+            yield f"host/{name}", (done.stdout + done.stderr).decode(errors="replace")

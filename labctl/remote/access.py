@@ -1,15 +1,16 @@
 """How the nodes of a lab are reached by ssh."""
 
 import json
+import re
 from dataclasses import dataclass
 
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 
 _CONTAINER_PORT = 22
-
-
-_CONTAINER_USER = "vagrant"  # made by images/node.sh
+_CONTAINER_USER = "vagrant"  # created by images/node.sh
+_OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes")
+_BATCH_OPTIONS = ("BatchMode=yes", "ConnectTimeout=10")
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,18 @@ class SshHost:
     user: str
     key: str
 
-    def command(self, *arguments: str) -> list[str]:
-        """An ssh command line for this node, with more arguments for ssh or a command to run."""
-        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes")
-        line = ["ssh", "-i", self.key, "-p", str(self.port)]
-        for option in options:
-            line += ["-o", option]
-        return [*line, f"{self.user}@{self.host}", *arguments]
+    def command(self, *arguments: str, batch: bool = False) -> list[str]:
+        """An ssh command line for this node, with more arguments for ssh or a command to run.
+
+        With batch, ssh asks no questions, and gives up after 10 s if the node cannot be reached.
+        """
+        options = (*_OPTIONS, *_BATCH_OPTIONS) if batch else _OPTIONS
+        words = [word for option in options for word in ("-o", option)]
+        return ["ssh", "-i", self.key, "-p", str(self.port), *words, f"{self.user}@{self.host}", *arguments]
 
 
 def of_container(node: Node, paths: LabPaths) -> SshHost:
-    """How a container is reached: at its own address, which the host has a route to. Vagrant is told the same."""
+    """How a container is reached: at its own address, to which this machine has a route. Vagrant gets the same."""
     return SshHost(str(node.address), _CONTAINER_PORT, _CONTAINER_USER, str(paths.ssh_key))
 
 
@@ -42,21 +44,17 @@ def of_containers(lab: Lab, paths: LabPaths) -> dict[str, SshHost]:
 
 def from_ssh_config(text: str) -> dict[str, SshHost]:
     """Read the output of `vagrant ssh-config`, which has a block for each node."""
-    blocks: dict[str, dict[str, str]] = {}
-    block: dict[str, str] = {}
-    for line in text.splitlines():
-        word, _, value = line.strip().partition(" ")
-        if word == "Host":
-            block = blocks.setdefault(value.strip(), {})
-        elif word:
-            block.setdefault(word, value.strip().strip('"'))
-    return {
-        name: SshHost(b["HostName"], int(b["Port"]), b["User"], b.get("IdentityFile", "")) for name, b in blocks.items()
-    }
+    hosts = {}
+    for name, block in re.findall(r"^Host (\S+)\s*?\n(.*?)(?=^Host |\Z)", text, re.MULTILINE | re.DOTALL):
+        # Of several values of an option, ssh takes the first.
+        options = dict(reversed(re.findall(r"^\s*(\w+) +\"?(.*?)\"?\s*$", block, re.MULTILINE)))
+        key = options.get("IdentityFile", "")
+        hosts[name] = SshHost(options["HostName"], int(options["Port"]), options["User"], key)
+    return hosts
 
 
 def from_json(text: str) -> dict[str, SshHost]:
-    """Read what the Vagrantfile hands over: host, port, user and key by node."""
+    """Read what the Vagrantfile writes: host, port, user and key by node."""
     return {
         name: SshHost(str(item["host"]), int(item["port"]), str(item["user"]), str(item["key"]))
         for name, item in json.loads(text).items()
@@ -64,7 +62,7 @@ def from_json(text: str) -> dict[str, SshHost]:
 
 
 def known(paths: LabPaths) -> dict[str, SshHost]:
-    """The nodes as they were when hosts.ini was written; empty when it was not. Asking Vagrant takes seconds."""
+    """The nodes as they were when hosts.ini was written, without asking Vagrant; empty if it was not written."""
     try:
         return from_json(paths.ssh_hosts.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):

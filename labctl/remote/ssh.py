@@ -1,4 +1,4 @@
-"""Programs that labctl runs on the nodes, on all of them at the same time."""
+"""Running programs on the nodes by ssh, on all of them at the same time."""
 
 import contextlib
 import shlex
@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from labctl.errors import LabError
 from labctl.remote.access import SshHost
 
-_CONNECT_SECONDS = 10
 _SSH_FAILED = 255  # ssh(1), EXIT STATUS
-# The interpreter of the nodes' own Python, without what a user may have put into its path.
+# The nodes' own Python, isolated from what a user may have put into its path.
 PYTHON = ("sudo", "-n", "/usr/bin/python3", "-I", "-")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program on a node has said. problem is why there is none, empty when the program ended with status 0."""
+    """What a program on a node has printed. problem says how it failed, empty if it ended with status 0."""
 
     output: str
     problem: str = ""
@@ -34,40 +33,19 @@ class Answer:
 def run(
     hosts: Mapping[str, SshHost], program: str, *, command: Sequence[str] = PYTHON, timeout: float = 60.0
 ) -> dict[str, Answer]:
-    """Hand a program to a command on every host by standard input, and return the answers by node.
+    """Do run_on for every host, and return the answers by node."""
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+        answers = pool.map(lambda host: run_on(host, program, command=command, timeout=timeout), hosts.values())
+        return dict(zip(hosts, answers, strict=True))
+
+
+def run_on(host: SshHost, program: str, *, command: Sequence[str] = PYTHON, timeout: float = 60.0) -> Answer:
+    """Hand a program to a command on a host by standard input.
 
     command is Python as root; its words are read by the node's shell. A node that cannot be reached or a program that
     does not end within timeout seconds is an answer with a problem, never an exception.
     """
-    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
-        answers = pool.map(lambda host: _run(host, program, command, timeout), hosts.values())
-        return dict(zip(hosts, answers, strict=True))
-
-
-def stream(host: SshHost, program: str) -> "subprocess.Popen[str]":
-    """Start Python as root on a host, and leave its standard input open behind the program.
-
-    So a program that goes on for ever can see there that nobody listens any more: when labctl ends in whatever way, so
-    does ssh, and the input ends.
-    """
-    size = len(program.encode())
-    words = shlex.join([*PYTHON[:-1], "-c", f"import sys; exec(sys.stdin.buffer.read({size}).decode())"])
-    process = subprocess.Popen(
-        host.command("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", words),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    assert process.stdin is not None  # noqa: S101 (it is a pipe)
-    with contextlib.suppress(BrokenPipeError):  # why ssh has ended, it says itself
-        process.stdin.write(program)
-        process.stdin.flush()
-    return process
-
-
-def _run(host: SshHost, program: str, command: Sequence[str], timeout: float) -> Answer:
-    line = host.command("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", *command)
+    line = host.command(*command, batch=True)
     try:
         done = subprocess.run(line, input=program, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
@@ -78,16 +56,33 @@ def _run(host: SshHost, program: str, command: Sequence[str], timeout: float) ->
     return Answer(done.stdout, f"not reached by ssh: {said}" if done.returncode == _SSH_FAILED else said)
 
 
+def stream(host: SshHost, program: str) -> "subprocess.Popen[str]":
+    """Start Python as root on a host, and leave its standard input open behind the program.
+
+    The input ends with ssh, and ssh with labctl, so a program that runs until then leaves nothing behind.
+    """
+    size = len(program.encode())
+    words = shlex.join([*PYTHON[:-1], "-c", f"import sys; exec(sys.stdin.buffer.read({size}).decode())"])
+    pipe = subprocess.PIPE
+    line = host.command(words, batch=True)
+    process = subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+    assert process.stdin is not None  # noqa: S101 (it is a pipe)
+    with contextlib.suppress(BrokenPipeError):  # ssh itself says why it has ended
+        process.stdin.write(program)
+        process.stdin.flush()
+    return process
+
+
 def wait_for_ssh(hosts: Mapping[str, SshHost], *, timeout: float = 120.0) -> None:
-    """Wait until every node can be logged in to. Raises LabError with the last words of ssh after timeout seconds."""
+    """Wait until every node accepts a login. Raises LabError with the last message of ssh after timeout seconds."""
     end = time.monotonic() + timeout
     with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
-        problems = list(pool.map(lambda host: _try(host, end), hosts.values()))
+        problems = pool.map(lambda host: _try(host, end), hosts.values())
     for (name, host), problem in zip(hosts.items(), problems, strict=True):
         if problem is not None:
             raise LabError(
                 f"{name} ({host.host} port {host.port}) does not answer by ssh within {timeout:.0f} s: {problem}",
-                "Look at the node's own log: `vagrant status`, then the journal in it.",
+                "Look at `vagrant status`, and at the journal on the node.",
             )
 
 
@@ -98,9 +93,8 @@ def _try(host: SshHost, end: float) -> str | None:
             with socket.create_connection((host.host, host.port), timeout=5) as connection:
                 connection.settimeout(5)
                 connection.recv(4)
-            done = subprocess.run(
-                host.command("-o", "BatchMode=yes", "true"), capture_output=True, text=True, timeout=20, check=False
-            )
+            line = host.command("true", batch=True)
+            done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=False)
             if done.returncode == 0:
                 return None
             problem = done.stderr.strip() or f"ssh ended with status {done.returncode}"

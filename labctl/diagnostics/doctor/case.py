@@ -1,30 +1,28 @@
-"""All facts about a lab and its host, as the checks take them."""
+"""What checks look at, the facts about a lab and its host; and the list of all checks."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 from labctl.ansible import services
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from labctl.diagnostics.doctor.host_facts import HostFacts
-    from labctl.lab.model import Lab
-    from labctl.lab.service_files import Unit
+from labctl.diagnostics.doctor.finding import HOST, Findings, node_and_units, settings_subject, unit_subject
+from labctl.diagnostics.doctor.host_facts import HostFacts
+from labctl.lab.model import Lab
+from labctl.lab.service_files import Unit
+from labctl.providers.node_state import NodeState
 
 Facts = dict[str, Any]  # what a program on a node has printed
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Case:
-    """The lab as described, the host, and what each node that answers says of itself.
+    """The lab as described, the host, and the facts of each node that answers.
 
-    states has the engine's or Vagrant's word for each node, silent the reason why a running node does not answer,
-    asked the host's time in seconds since the epoch before and after the nodes were asked, since in ISO 8601 how long
-    each node has been in its state, where that is known.
+    states has the state of each node, silent the reason why a running node does not answer, asked the host's time in
+    seconds since the epoch before and after the nodes were asked, since in ISO 8601 how long each node has been in its
+    state, if that is known.
     """
 
     lab: Lab
@@ -35,15 +33,9 @@ class Case:
     asked: tuple[float, float] = (0.0, 0.0)
     since: Mapping[str, str | None] = field(default_factory=dict)
 
-    @property
-    def exists(self) -> bool:
-        """Whether any node of the lab exists."""
-        return any(state != "missing" for state in self.states.values())
-
-    @property
-    def running(self) -> bool:
-        """Whether the lab is meant to run: some node does."""
-        return any(state == "running" for state in self.states.values())
+    def state(self, node: str) -> str:
+        """The state of a node."""
+        return self.states.get(node, NodeState.NOT_CREATED)
 
     @property
     def controller(self) -> str:
@@ -52,58 +44,97 @@ class Case:
 
     @property
     def cloud(self) -> Facts:
-        """What the controller's databases and APIs say; empty when it does not answer."""
-        found: Facts = self.nodes.get(self.controller, {}).get("cloud") or {}
-        return found
+        """What the controller's databases and APIs say; empty if it does not answer."""
+        return self.nodes.get(self.controller, {}).get("cloud") or {}
 
-    def computes(self) -> Iterator[tuple[str, Facts]]:
-        """The computes that answer."""
-        for node in self.lab.computes:
-            if node.name in self.nodes:
-                yield node.name, self.nodes[node.name]
+    def answering(self) -> Iterator[tuple[str, "NodeCase"]]:
+        """The nodes that answer, by name."""
+        return ((name, NodeCase(self, name, facts)) for name, facts in self.nodes.items())
 
-    def units(self, node: str) -> dict[str, Unit]:
-        """The units that must run on a node, as their roles describe them."""
-        return self._units[node]
+    def computes(self) -> Iterator[tuple[str, "NodeCase"]]:
+        """The computes that answer, by name."""
+        computes = {node.name for node in self.lab.computes}
+        return ((name, node) for name, node in self.answering() if name in computes)
 
     @cached_property
-    def _units(self) -> dict[str, dict[str, Unit]]:
+    def units(self) -> dict[str, dict[str, Unit]]:
+        """The units that must run on each node, as their roles describe them."""
         return {node.name: services.unit_facts(self.lab, node) for node in self.lab.nodes}
 
     def user_of(self, node: str, unit: str) -> str:
         """The user whose settings a unit reads; empty for units that are not of OpenStack."""
-        units = self.units(node)
-        return units[unit].user if unit in units else ""
+        return self.units[node].get(unit, Unit(name=unit)).user
 
     def needed(self, node: str, unit: str) -> tuple[str, ...]:
         """The subjects of what a unit does not work without: its settings, and units here or on the controller."""
-        units = self.units(node)
+        units = self.units[node]
         if unit not in units:
             return ()
         places = ((node if need in units else self.controller, need) for need in units[unit].needs)
         return (settings_subject(node, units[unit].user), *(unit_subject(*place) for place in places))
 
-    def active(self, node: str, unit: str) -> bool:
-        """Whether a unit runs on a node that answers."""
-        facts = self.nodes.get(node, {}).get("units", {}).get(unit)
-        return bool(facts) and facts["active"] == "active"
+    def controller_units(self, *units: str) -> tuple[str, ...]:
+        """The subjects of the controller and of units on it."""
+        return node_and_units(self.controller, *units)
 
 
-def node_subject(name: str) -> str:
-    """The subject of findings about a node as a whole."""
-    return f"node {name}"
+@dataclass(frozen=True)
+class NodeCase:
+    """A node that answers, with its facts; own are those of a compute."""
+
+    case: Case
+    name: str
+    facts: Facts
+
+    @property
+    def own(self) -> Facts:
+        """The facts that only a compute has; empty if they could not be gathered."""
+        return self.facts.get("own") or {}
+
+    @property
+    def address(self) -> str:
+        """The address in the lab's network."""
+        return str(self.case.lab.node(self.name).address)
 
 
-def unit_subject(node: str, unit: str) -> str:
-    """The subject of findings about a unit."""
-    return f"unit {unit} on {node}"
+Find = Callable[[Case], Findings]
 
 
-def controller_units(case: Case, *units: str) -> tuple[str, ...]:
-    """The subjects of units on the controller, and of the controller itself, that something depends on."""
-    return (node_subject(case.controller), *(unit_subject(case.controller, unit) for unit in units))
+@dataclass(frozen=True)
+class Check:
+    """A check: its id, what it looks at, the module that it is in, and the function that does it."""
+
+    id: str
+    looks_at: str
+    group: str
+    find: Find
 
 
-def settings_subject(node: str, user: str) -> str:
-    """The subject of findings about the settings of a service, which is named by its user."""
-    return f"settings of {user} on {node}"
+CHECKS: list[Check] = []
+
+
+@dataclass(frozen=True)
+class Looking(Generic[T]):
+    """A decorator for checks that look at each thing that places returns, with the place that it is."""
+
+    places: Callable[[Case], Iterable[tuple[str, T]]]
+
+    def __call__(self, name: str, looks_at: str) -> Callable[[Callable[[T], Findings]], Find]:
+        """Register a function as a check with an id. It then takes a case."""
+
+        def register(look: Callable[[T], Findings]) -> Find:
+            def find(case: Case) -> Findings:
+                for place, subject in self.places(case):
+                    for finding in look(subject):
+                        yield replace(finding, where=finding.where or place)
+
+            CHECKS.append(Check(name, looks_at, look.__module__.rpartition(".")[2], find))
+            return find
+
+        return register
+
+
+host_check = Looking[Case](lambda case: [(HOST, case)])
+lab_check = Looking[Case](lambda case: [(case.controller, case)])
+node_check = Looking[NodeCase](Case.answering)
+compute_check = Looking[NodeCase](Case.computes)

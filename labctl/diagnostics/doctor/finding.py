@@ -1,17 +1,11 @@
-"""What a check finds, and what checks there are."""
+"""What checks return: findings, and the names of what they are about."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TypedDict, Unpack
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from labctl.diagnostics.doctor.case import Case
-
-HOST = "host"  # where a finding is that concerns this machine
+HOST = "host"  # the place of findings about this machine
 
 
 class Severity(StrEnum):
@@ -25,40 +19,57 @@ class Severity(StrEnum):
 class Finding:
     """One thing that is wrong.
 
-    where is a node's name or HOST. subject names the thing for other findings: one that has it among its because is a
-    consequence, and is told of with it and not by itself. since is in ISO 8601, where it is known.
+    where is a node's name or HOST; a check may leave it out if that is the place it looks at. subject names the thing
+    for other findings: one that has it among its because is a consequence, and is listed with it instead of by itself.
+    since is in ISO 8601, if it is known.
     """
 
-    where: str
     what: str
     evidence: tuple[str, ...]
     remedy: str
     severity: Severity = Severity.ERROR
+    where: str = ""
     subject: str = ""
     because: tuple[str, ...] = ()
     since: str | None = None
 
 
-@dataclass(frozen=True)
-class Check:
-    """A check: its id, what it looks at, and the function that does."""
-
-    id: str
-    looks_at: str
-    group: str
-    find: Callable[[Case], Iterator[Finding]]
+Findings = Iterator[Finding]
 
 
-CHECKS: list[Check] = []
+class _More(TypedDict, total=False):
+    severity: Severity
+    where: str
+    subject: str
+    because: tuple[str, ...]
+    since: str | None
 
 
-def check(
-    name: str, looks_at: str
-) -> Callable[[Callable[[Case], Iterator[Finding]]], Callable[[Case], Iterator[Finding]]]:
-    """Make a function a check under an id; the group is the name of its module."""
+def error(what: str, evidence: str | Iterable[str], remedy: str, **more: Unpack[_More]) -> Finding:
+    """A finding with one line of evidence, or several."""
+    return Finding(what, (evidence,) if isinstance(evidence, str) else tuple(evidence), remedy, **more)
 
-    def register(find: Callable[[Case], Iterator[Finding]]) -> Callable[[Case], Iterator[Finding]]:
-        CHECKS.append(Check(name, looks_at, find.__module__.rpartition(".")[2], find))
-        return find
 
-    return register
+def warning(what: str, evidence: str | Iterable[str], remedy: str, **more: Unpack[_More]) -> Finding:
+    """The same for something that does not keep the lab from working yet."""
+    return replace(error(what, evidence, remedy, **more), severity=Severity.WARNING)
+
+
+def node_subject(name: str) -> str:
+    """The subject of findings about a node as such."""
+    return f"node {name}"
+
+
+def unit_subject(node: str, unit: str) -> str:
+    """The subject of findings about a unit."""
+    return f"unit {unit} on {node}"
+
+
+def node_and_units(node: str, *units: str) -> tuple[str, ...]:
+    """The subjects of a node and of units on it."""
+    return (node_subject(node), *(unit_subject(node, unit) for unit in units))
+
+
+def settings_subject(node: str, user: str) -> str:
+    """The subject of findings about the settings of a service, which is named by its user."""
+    return f"settings of {user} on {node}"

@@ -1,24 +1,18 @@
-"""Programs for the nodes: each module of this package is one, sent as its text and run by the node's own Python.
+"""Programs for the nodes, each a module that is sent as its text and run by the node's own Python.
 
-They import nothing but Python's library, as of Debian 12 (3.11), and what they share with the collection's modules,
-which is sent with them. They have a function main that takes a mapping.
+They import Python's library, as of Debian 12 (3.11), and modules of labctl and of the collection, which are sent with
+them: by `from PACKAGE import MODULE`, at the top. They have a function main that takes a mapping.
 """
 
+import ast
+import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from labctl.lab.paths import assets
-
-_SHARED_PACKAGE = "ansible_collections.novalab.openstack.plugins.module_utils"
-_SHARED = {
-    "options": ("oslo_ini", "oslo_options"),
-    "state": ("systemd",),
-}  # what a program needs of it, in the order in which they import each other
-
-# Modules are made from their texts under the names they have here, with the packages above them.
+_OURS = ("labctl.", "ansible_collections.novalab.")
+# Modules are created from their texts, with the names that they have here and the packages above them.
 _LOADER = """
 import json, sys, types
 def package(name):
@@ -28,7 +22,7 @@ def package(name):
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = []
         if parent: setattr(sys.modules[parent], last, sys.modules[name])
-for name, text in json.loads({sources!r}):
+for name, text in json.loads({sources!r}).items():
     parent, _, last = name.rpartition(".")
     package(parent)
     sys.modules[name] = module = types.ModuleType(name)
@@ -38,18 +32,25 @@ module.main(json.loads({arguments!r}))
 """
 
 
-def program(name: str, arguments: dict[str, Any]) -> str:
-    """The text of a program that does main(arguments) of a module of this package; arguments are what JSON can hold."""
-    text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-    return assemble([(f"{__name__}.{name}", text)], _SHARED.get(name, ()), arguments)
+def program(name: str, arguments: Mapping[str, Any]) -> str:
+    """The text of a program that calls main(arguments) of a module; arguments are what JSON can hold.
 
-
-def assemble(modules: Iterable[tuple[str, str]], shared: Iterable[str], arguments: dict[str, Any]) -> str:
-    """One text of modules, by name, and of those that they share with the collection. It calls main() of the last."""
-    texts = [*((f"{_SHARED_PACKAGE}.{name}", _shared(name)) for name in shared), *modules]
-    return _LOADER.format(sources=json.dumps(texts), arguments=json.dumps(arguments))
+    The name is that of a module of this package, or the full name of another one.
+    """
+    sources = _sources(name if "." in name else f"{__name__}.{name}")
+    return _LOADER.format(sources=json.dumps(sources), arguments=json.dumps(arguments))
 
 
 @cache
-def _shared(name: str) -> str:
-    return (assets() / "plugins" / "module_utils" / f"{name}.py").read_text(encoding="utf-8")
+def _sources(module: str) -> dict[str, str]:
+    """The texts of a module and of all that it imports of ours, each after what it imports itself."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(module)
+    text: str = spec.loader.get_source(module)  # type: ignore[attr-defined]
+    found: dict[str, str] = {}
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(_OURS):
+            for alias in statement.names:
+                found |= _sources(f"{statement.module}.{alias.name}")
+    return {**found, module: text}

@@ -1,4 +1,4 @@
-"""On a node: what somebody needs who looks into its trouble from afar. Files with keys in them are left out.
+"""On a node: what somebody needs who examines it from a distance. Files with keys in them are left out.
 
 Prints one JSON object for each file: path and text, or path and why it is left out. Secrets are still in the texts.
 """
@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 CONFIGURATION_LIMIT = 1 << 20  # bytes of a file
@@ -26,10 +27,9 @@ def configuration(paths: list[str]) -> Iterator[dict[str, Any]]:
     for path in paths:
         if os.path.isdir(path):
             for folder, folders, names in os.walk(path):
-                for name in sorted(KEY_DIRECTORIES.intersection(folders)):
-                    folders.remove(name)
-                    yield entry(os.path.join(folder, name), why="keys")
-                folders.sort()
+                keys = KEY_DIRECTORIES.intersection(folders)
+                folders[:] = sorted(set(folders) - keys)
+                yield from (entry(os.path.join(folder, name), why="keys") for name in sorted(keys))
                 for name in sorted(names):
                     yield from configuration_file(os.path.join(folder, name))
         elif os.path.exists(path):
@@ -37,7 +37,7 @@ def configuration(paths: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def configuration_file(path: str) -> Iterator[dict[str, Any]]:
-    """One file, when it is one and a text."""
+    """A file, if it is one and a text."""
     if os.path.islink(path) or not os.path.isfile(path):
         return
     if path.endswith(KEY_SUFFIXES):
@@ -49,17 +49,18 @@ def configuration_file(path: str) -> Iterator[dict[str, Any]]:
     except OSError as error:
         yield entry(path, why=str(error.strerror))
         return
-    if len(data) > CONFIGURATION_LIMIT or b"\0" in data:
-        yield entry(path, why="too large" if b"\0" not in data else "not a text")
+    if b"\0" in data:
+        yield entry(path, why="not a text")
+    elif len(data) > CONFIGURATION_LIMIT:
+        yield entry(path, why="too large")
     else:
         yield entry(path, data.decode(errors="replace"))
 
 
 def logs(directories: list[str]) -> Iterator[dict[str, Any]]:
-    """The ends of all log files, and of the last ones that have been rotated and are not compressed."""
+    """The ends of all log files, and of those rotated last, which are not compressed."""
     for directory in directories:
-        names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-        for name in names:
+        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
             if name.endswith((".log", ".log.1")):
                 yield log(os.path.join(directory, name))
 
@@ -79,7 +80,7 @@ def log(path: str) -> dict[str, Any]:
 
 
 def commands(wanted: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
-    """What commands print, by the name that it is to have; those that the node does not have are left out silently."""
+    """The output of commands, by the name that it is to have; commands that the node does not have are skipped."""
     for name, command in wanted.items():
         try:
             done = subprocess.run(
@@ -100,10 +101,6 @@ def commands(wanted: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
 
 def main(arguments: dict[str, Any]) -> None:
     """configuration and logs are paths, commands have argument lists by name."""
-    for part in (
-        configuration(arguments["configuration"]),
-        logs(arguments["logs"]),
-        commands(arguments["commands"]),
-    ):
-        for item in part:
-            print(json.dumps(item))
+    parts = (configuration(arguments["configuration"]), logs(arguments["logs"]), commands(arguments["commands"]))
+    for item in chain(*parts):
+        print(json.dumps(item))

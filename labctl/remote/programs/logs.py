@@ -1,4 +1,4 @@
-"""On a node: the lines of the journal and of the services' log files, merged by time, and those to come if wanted.
+"""On a node: the lines of the journal and of the services' log files, merged by time, and new ones if wanted.
 
 Prints one JSON array for each line: time in seconds since the epoch, unit, source, text. A line without a time of its
 own (of a traceback, say) has that of the line before it.
@@ -25,20 +25,19 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?\d*(
 WEB_STAMP = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]")
 BACKWARDS = 2.0  # seconds that a line may seem to be older than the one before it: uWSGI's times have no fractions
 BLOCK = 65536  # bytes
-TICK = 0.25  # seconds between two looks at the files
+TICK = 0.25  # seconds between two readings of the files
 FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER"
 
 
 def stamped(line: str) -> tuple[float | None, str]:
-    """The time of a line of a log, None when it has none, and the line without it."""
+    """The time of a line of a log, None if it has none, and the line without it."""
     found = STAMP.match(line)
     try:
         if found:
             day, clock, fraction, offset = found.groups()
             moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0').ljust(6, '0')}{offset or ''}")
             return moment.timestamp(), line[found.end() :]
-        found = WEB_STAMP.search(line)
-        if found:
+        if found := WEB_STAMP.search(line):
             return time.mktime(time.strptime(found[1])), line
     except ValueError:
         pass
@@ -57,7 +56,7 @@ class LogFile:
         self.last: float | None = None
 
     def entries(self, lines: list[str], otherwise: float) -> list[Entry]:
-        """Lines with their times; otherwise is the time of those before the first that has one."""
+        """Lines with their times; otherwise is the time of those before the first line that has one."""
         found: list[Entry] = []
         if self.last is None:
             self.last = next((moment for moment, _ in map(stamped, lines) if moment is not None), otherwise)
@@ -77,16 +76,14 @@ class LogFile:
                 start = max(0, size - block)
                 stream.seek(start)
                 data = stream.read(size - start)
-                whole, _, unfinished = data.rpartition(b"\n")
+                complete, _, unfinished = data.rpartition(b"\n")
                 if start:
-                    whole = whole.partition(b"\n")[2]
+                    complete = complete.partition(b"\n")[2]
                 self.last = None
-                rows = whole.decode(errors="replace").split("\n") if whole else []
+                rows = complete.decode(errors="replace").split("\n") if complete else []
                 found = self.entries(rows, status.st_mtime)
-                enough = lines is not None and len(found) > lines
-                if since is not None and found and found[0][0] < since:
-                    enough = True
-                if not start or enough:
+                old = since is not None and found and found[0][0] < since
+                if not start or old or (lines is not None and len(found) > lines):
                     break
                 block *= 8
         self.offset = size - len(unfinished)
@@ -95,7 +92,7 @@ class LogFile:
         return found if lines is None else found[-lines:]
 
     def more(self) -> list[Entry]:
-        """What has been added since the last look."""
+        """The lines that have been added since the last call."""
         try:
             status = os.stat(self.path)
             if status.st_ino != self.inode or status.st_size < self.offset:
@@ -108,9 +105,9 @@ class LogFile:
                 self.offset = stream.tell()
         except OSError:
             return []
-        whole, newline, rest = data.rpartition(b"\n")
+        complete, newline, rest = data.rpartition(b"\n")
         self.rest = rest if newline else data
-        return self.entries(whole.decode(errors="replace").split("\n"), time.time()) if newline else []
+        return self.entries(complete.decode(errors="replace").split("\n"), time.time()) if newline else []
 
 
 def unit_of(path: str, known: list[str]) -> str:
@@ -121,7 +118,7 @@ def unit_of(path: str, known: list[str]) -> str:
 
 
 def files(arguments: dict[str, Any]) -> dict[str, str]:
-    """The unit of each log file that is wanted; component is the name of a directory all of whose files are."""
+    """The unit of each wanted log file; of the directory named component, all files are wanted."""
     found = {}
     for directory in arguments["directories"]:
         for path in sorted(glob.glob(f"{glob.escape(directory)}/*.log")):
@@ -133,7 +130,7 @@ def files(arguments: dict[str, Any]) -> dict[str, str]:
 
 
 def journal_command(arguments: dict[str, Any], *more: str) -> list[str]:
-    """journalctl for the units that are wanted, or for all of it."""
+    """journalctl for the wanted units, or for the complete journal."""
     command = ["journalctl", "--no-pager", "--quiet", "--output=json", f"--output-fields={FIELDS}", *more]
     if arguments["everything"]:
         return command
@@ -142,19 +139,19 @@ def journal_command(arguments: dict[str, Any], *more: str) -> list[str]:
 
 
 def journal_entry(line: str | bytes) -> tuple[Entry, str]:
-    """A line of the journal, and its place there."""
+    """A line of the journal, and its cursor."""
     values = json.loads(line)
     message = values.get("MESSAGE") or ""
     if isinstance(message, list):  # bytes that are not UTF-8
         message = bytes(message).decode(errors="replace")
-    # What systemd says of a unit has the unit's name elsewhere than what the unit says.
+    # Messages of systemd about a unit name it in another field than messages of the unit.
     unit = values.get("UNIT") or values.get("_SYSTEMD_UNIT") or values.get("SYSLOG_IDENTIFIER") or "kernel"
     entry = (int(values["__REALTIME_TIMESTAMP"]) / 1e6, unit.removesuffix(".service"), "journal", str(message))
     return entry, values["__CURSOR"]
 
 
 def past_journal(arguments: dict[str, Any]) -> tuple[list[Entry], str | None]:
-    """The last lines of the journal, and the place of the last one."""
+    """The last lines of the journal, and the cursor of the last one."""
     more = [] if arguments["since"] is None else [f"--since=@{arguments['since']:.6f}"]
     more += [] if arguments["lines"] is None else [f"--lines={arguments['lines']}"]
     done = subprocess.run(journal_command(arguments, *more), capture_output=True, stdin=subprocess.DEVNULL, check=False)
@@ -162,29 +159,29 @@ def past_journal(arguments: dict[str, Any]) -> tuple[list[Entry], str | None]:
     return [entry for entry, _ in found], found[-1][1] if found else None
 
 
-def tell(entries: list[Entry]) -> None:
-    """Print entries, each one with as many lines as it has."""
+def show(entries: list[Entry]) -> None:
+    """Print entries, each line of a text by itself."""
     for moment, unit, source, text in entries:
         for line in text.split("\n"):
             sys.stdout.write(json.dumps([moment, unit, source, line]) + "\n")
     sys.stdout.flush()
 
 
-def follow(arguments: dict[str, Any], logs: dict[str, LogFile], place: str | None, start: float) -> None:
-    """Tell what comes, until standard input ends: then nobody listens."""
-    where = f"--after-cursor={place}" if place else f"--since=@{start:.6f}"
+def follow(arguments: dict[str, Any], logs: dict[str, LogFile], cursor: str | None, start: float) -> None:
+    """Print new entries until standard input ends, as it does when nobody listens."""
+    where = f"--after-cursor={cursor}" if cursor else f"--since=@{start:.6f}"
     command = journal_command(arguments, "--follow", "--lines=all", where)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as journal:
         assert journal.stdout is not None
         try:
             for entries in arriving(arguments, logs, journal.stdout.fileno()):
-                tell(entries)
+                show(entries)
         finally:
             journal.kill()
 
 
 def arriving(arguments: dict[str, Any], logs: dict[str, LogFile], journal: int) -> Iterator[list[Entry]]:
-    """What has come in each tick, in its order."""
+    """The new entries of each tick, in order of time."""
     rest = b""
     open_inputs = [0, journal]
     while True:
@@ -198,7 +195,7 @@ def arriving(arguments: dict[str, Any], logs: dict[str, LogFile], journal: int) 
                 open_inputs.remove(journal)
             *lines, rest = (rest + data).split(b"\n")
             entries += [journal_entry(line)[0] for line in lines if line]
-            time.sleep(TICK / 5)  # a unit that fails says much at once
+            time.sleep(TICK / 5)  # a unit that fails writes many lines at once
         for path, unit in files(arguments).items():
             entries += logs.setdefault(path, LogFile(path, unit)).more()
         yield sorted(entries, key=lambda entry: entry[0])
@@ -208,9 +205,9 @@ def main(arguments: dict[str, Any]) -> None:
     """known are the units of the node; units those that are wanted, null for all; lines and since may be null."""
     start = time.time()
     logs = {path: LogFile(path, unit) for path, unit in files(arguments).items()}
-    journal, place = past_journal(arguments)
+    journal, cursor = past_journal(arguments)
     parts = [log.past(arguments["since"], arguments["lines"]) for log in logs.values()]
     merged = list(heapq.merge(journal, *parts, key=lambda entry: entry[0]))
-    tell(merged if arguments["lines"] is None else merged[-arguments["lines"] :])
+    show(merged if arguments["lines"] is None else merged[-arguments["lines"] :])
     if arguments["follow"]:
-        follow(arguments, logs, place, start)
+        follow(arguments, logs, cursor, start)

@@ -1,4 +1,4 @@
-"""On a node: what its services have against options that somebody wants to set.
+"""On a node: check options that somebody wants to set against what its services know.
 
 Prints a JSON array of complaints, each with the name of the file of overrides, line, key, found and expected.
 """
@@ -10,7 +10,7 @@ from ansible_collections.novalab.openstack.plugins.module_utils import oslo_opti
 
 
 def complaints(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of one file; none where the service has not been configured yet."""
+    """Those about one file; none if the service has not been configured yet."""
     try:
         with open(job["path"], encoding="utf-8") as file:
             template = file.read()

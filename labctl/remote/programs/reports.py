@@ -1,6 +1,6 @@
 """On the controller: wait for the conductor, and for reports of all services that are newer than a moment.
 
-Prints nothing, and ends with status 1 and the names of what is missing when the time is up. Nothing is changed.
+Prints nothing, and ends with status 1 and the names of what is missing if the time is up. Nothing is changed.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ ROWS = (
 
 
 def said(*command: str) -> str:
-    """What a command prints; nothing when it fails, for what is asked here has only begun to start."""
+    """The output of a command; a failure is ignored, because the services may still be starting."""
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False).stdout
 
 

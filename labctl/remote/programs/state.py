@@ -1,6 +1,6 @@
-"""On a node: its units, what it uses of the machine, the versions of packages, and the cells where there are any.
+"""On a node: its units, the resources that it uses, the versions of packages, and on the controller the cells.
 
-Prints one JSON object. What cannot be found out is null or missing in it; nothing is changed.
+Prints one JSON object. What is not known is null or missing in it; nothing is changed.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.novalab.openstack.plugins.module_utils import systemd
 
+UNIT_KEYS = ("load", "active", "sub", "result", "started", "enabled", "restarts")
 CGROUPS = Path("/sys/fs/cgroup")
 CELLS = (
     "SELECT c.name, c.uuid, c.disabled, (SELECT GROUP_CONCAT(h.host ORDER BY h.host) FROM host_mappings h"
@@ -22,34 +23,26 @@ CELLS = (
 
 
 def said(*command: str) -> str | None:
-    """What a command prints, None when it fails or is not there."""
+    """What a command prints, None if it fails or does not exist."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def units(names: list[str]) -> list[dict[str, Any]]:
     """The state of each unit that is asked for, and of all others that have failed. since may be null."""
-    wanted = [systemd.full_name(name) for name in names]
-    expected = set(wanted)
+    expected = [systemd.full_name(name) for name in names]
     failed = said("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--state=failed") or ""
-    wanted += [line.split()[0] for line in failed.splitlines() if line.split() and line.split()[0] not in wanted]
+    wanted = list(dict.fromkeys([*expected, *(line.split()[0] for line in failed.splitlines() if line.strip())]))
     output = said(*systemd.show(wanted)) if wanted else None
     return [
         {
             "unit": unit.name.removesuffix(".service"),
-            "load": unit.load,
-            "active": unit.active,
-            "sub": unit.sub,
-            "result": unit.result,
+            **{key: getattr(unit, key) for key in UNIT_KEYS},
             "since": unit.since or None,
-            "started": unit.started,
-            "enabled": unit.enabled,
-            "restarts": unit.restarts,
             "expected": unit.name in expected,
         }
         for unit in (systemd.parse(output, wanted) if output else ())
@@ -57,13 +50,13 @@ def units(names: list[str]) -> list[dict[str, Any]]:
 
 
 def numbers(path: Path) -> dict[str, int]:
-    """A file of names and numbers, empty when there is none."""
+    """A file of names and numbers, empty if it does not exist."""
     try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        text = path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return {}
-    pairs = (line.replace(":", " ").split()[:2] for line in lines)
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    rows = (line.replace(":", " ").split() for line in text.splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
 
 
 def memory() -> dict[str, int | None]:
@@ -85,7 +78,7 @@ def memory() -> dict[str, int | None]:
 
 
 def processor_seconds() -> float | None:
-    """Processor time that the node has used since it was started."""
+    """Processor time that the node has used since its start."""
     usage = numbers(CGROUPS / "cpu.stat").get("usage_usec")
     if usage is not None:
         return usage / 1e6
@@ -97,20 +90,17 @@ def processor_seconds() -> float | None:
 
 def booted() -> float:
     """When the node's first process began, in seconds since the epoch; in a container /proc/uptime is the host's."""
-    fields = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    ticks = int(fields[19])  # starttime, proc(5)
+    stat = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace")
+    ticks = int(stat.rpartition(")")[2].split()[19])  # starttime, proc(5)
     uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def addresses() -> dict[str, list[str]]:
     """The IPv4 addresses of each interface but the loopback."""
-    found: dict[str, list[str]] = {}
-    for link in json.loads(said("ip", "-j", "-4", "addr", "show") or "[]"):
-        local = [f"{entry['local']}/{entry['prefixlen']}" for entry in link.get("addr_info", [])]
-        if local and link["ifname"] != "lo":
-            found[link["ifname"]] = local
-    return found
+    links = json.loads(said("ip", "-j", "-4", "addr", "show") or "[]")
+    found = {link["ifname"]: link.get("addr_info") for link in links if link.get("ifname", "lo") != "lo"}
+    return {name: [f"{i['local']}/{i['prefixlen']}" for i in local] for name, local in found.items() if local}
 
 
 def packages(names: list[str]) -> dict[str, str]:
@@ -125,18 +115,13 @@ def packages(names: list[str]) -> dict[str, str]:
 
 
 def cells() -> list[dict[str, Any]] | None:
-    """Nova's cells with their hosts, by the local socket of MariaDB; None when it does not answer."""
+    """Nova's cells with their hosts, by the local socket of MariaDB; None if it does not answer."""
     output = said("mariadb", "--batch", "--skip-column-names", "--connect-timeout=3", "nova_api", "--execute", CELLS)
     if output is None:
         return None
     rows = (line.split("\t") for line in output.splitlines())
     return [
-        {
-            "name": name,
-            "uuid": uuid,
-            "disabled": disabled != "0",
-            "hosts": hosts.split(",") if hosts != "NULL" else [],
-        }
+        {"name": name, "uuid": uuid, "disabled": disabled != "0", "hosts": [] if hosts == "NULL" else hosts.split(",")}
         for name, uuid, disabled, hosts in rows
     ]
 

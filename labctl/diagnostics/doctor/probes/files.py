@@ -1,14 +1,13 @@
 """The configuration files of services: who can read them, whether they can be understood, what secrets they hold."""
 
-from __future__ import annotations
-
 import configparser
-import grp
+import contextlib
 import os
 import pwd
 import re
 import stat
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
     described = {file["path"]: file for role in services for file in role["files"]}
     owners = {folder: user for role in services for folder, user in role["directories"].items()}
     users = {path: user for folder, user in owners.items() for path in Path(folder).glob("**/*") if path.is_file()}
-    for name, file in described.items():  # beside them, what is for one user alone
+    for name, file in described.items():  # also files that only one user may read
         if file["group"] != "root" and Path(name).is_file():
             users.setdefault(Path(name), file["group"])
     files = []
     secrets: set[str] = set()
     for path, user in sorted(users.items()):
-        facts, found = look(path, user, settings=described.get(str(path), {}).get("format") == "oslo")
+        facts, found = _look(path, user, settings=described.get(str(path), {}).get("format") == "oslo")
         secrets |= found
         if facts is not None:
             files.append(facts)
@@ -40,7 +39,7 @@ def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
     return {"files": files, "exposed": _in_commands(secrets) + _in_logs(secrets, folders)}
 
 
-def look(path: Path, user: str, *, settings: bool) -> tuple[dict[str, Any] | None, set[str]]:
+def _look(path: Path, user: str, *, settings: bool) -> tuple[dict[str, Any] | None, set[str]]:
     """A file's owner, mode and flaws, and the secrets in it; None for a file with neither settings nor secrets.
 
     settings says whether the file is one of oslo.config's.
@@ -55,34 +54,32 @@ def look(path: Path, user: str, *, settings: bool) -> tuple[dict[str, Any] | Non
         return None, set()
     return {
         "path": str(path),
-        "owner": _name(status.st_uid, group=False),
-        "group": _name(status.st_gid, group=True),
+        "owner": _named(path.owner, status.st_uid),
+        "group": _named(path.group, status.st_gid),
         "mode": stat.S_IMODE(status.st_mode),
         "settings": settings,
         "changed": status.st_mtime,
         "secret": bool(secrets) or is_key,
         "user": user,
-        "readable": readable(path, user),
-        "flaw": flaw(path) if settings else "",
+        "readable": _readable(path, user),
+        "flaw": _flaw(path) if settings else "",
     }, secrets
 
 
-def flaw(path: Path) -> str:
-    """Why a file is not what oslo.config reads; empty when it is."""
+def _flaw(path: Path) -> str:
+    """Why oslo.config cannot read a file; empty if it can."""
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         with path.open(encoding="utf-8") as file:
             parser.read_file(file)
     except (configparser.Error, UnicodeDecodeError) as error:
-        # The offending line stands in the error, and may hold a password: only its place is told.
-        where = [f"line {number}" for number, _ in getattr(error, "errors", [])] or [
-            f"line {getattr(error, 'lineno', '?')}"
-        ]
-        return f"{type(error).__name__} in {', '.join(where)}"
+        # The error quotes the line, which may hold a password: only its number is reported.
+        numbers = [number for number, _ in getattr(error, "errors", [])] or [getattr(error, "lineno", "?")]
+        return f"{type(error).__name__} in {', '.join(f'line {number}' for number in numbers)}"
     return ""
 
 
-def readable(path: Path, user: str) -> bool:
+def _readable(path: Path, user: str) -> bool:
     """Whether a user can open a file: its own permissions and those of the folders above it."""
     try:
         who = pwd.getpwnam(user)
@@ -99,9 +96,10 @@ def readable(path: Path, user: str) -> bool:
     return True
 
 
-def _name(number: int, *, group: bool) -> str:
+def _named(lookup: Callable[[], str], number: int) -> str:
+    """The name of a user or group, or its number if it has none."""
     try:
-        return grp.getgrgid(number).gr_name if group else pwd.getpwuid(number).pw_name
+        return lookup()
     except KeyError:
         return str(number)
 
@@ -124,12 +122,10 @@ def _in_commands(secrets: set[str]) -> list[str]:
     """Which processes have a secret on their command line, which every user can read."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
+        with contextlib.suppress(OSError):
             line = path.read_bytes().decode("utf-8", errors="replace")
-        except OSError:
-            continue
-        if line and any(secret in line for secret in secrets):
-            found.append(f"the command line of process {path.parent.name} ({line.partition(chr(0))[0]})")
+            if any(secret in line for secret in secrets):
+                found.append(f"the command line of process {path.parent.name} ({line.partition(chr(0))[0]})")
     return found
 
 

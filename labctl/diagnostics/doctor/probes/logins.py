@@ -1,6 +1,4 @@
-"""The ways of this node's services into MariaDB, RabbitMQ and Keystone, tried as they themselves would."""
-
-from __future__ import annotations
+"""The logins of this node's services to MariaDB, RabbitMQ and Keystone, tried as the services do."""
 
 import configparser
 import contextlib
@@ -13,10 +11,9 @@ from typing import Any
 from ansible_collections.novalab.openstack.plugins.module_utils import keystone, service_database
 
 TIMEOUT = 8.0  # seconds for each
-# After memcached has come back, each thread of Keystone fails once, at its old connection.
+# When memcached restarts, each thread of Keystone fails once, at its old connection.
 _ATTEMPTS = 3
-_ACCESS_DENIED = (1044, 1045, 1698)  # MariaDB's error codes for who may not come in
-_OK_STATUS = 400  # of HTTP, the first that is none
+_ACCESS_DENIED = (1044, 1045, 1698)  # error codes of MariaDB
 
 Login = dict[str, Any]
 
@@ -31,25 +28,24 @@ def gather(services: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def public(login: Login) -> Login:
-    """A login without what must not be told."""
+    """A login without its secrets."""
     return {key: value for key, value in login.items() if not key.startswith("_")}
 
 
 def setting(path: str, section: str, name: str) -> str:
-    """An option as the service understands it; empty when it is not set, or the file is missing or broken."""
+    """An option as the service understands it; empty if it is not set, or the file is missing or broken."""
     with contextlib.suppress(KeyError, OSError, configparser.Error, UnicodeDecodeError):
         return str(service_database.option(path, section, name))
     return ""
 
 
 def _databases(services: list[dict[str, Any]]) -> list[Login]:
-    found = []
-    for entry in (role["database"] for role in services if role["database"]):
-        for section in entry["sections"]:
-            url = setting(entry["file"], section, "connection")
-            if url.startswith("mysql"):
-                found.append({"service": entry["user"], "file": entry["file"], "section": section, "_url": url})
-    return found
+    return [
+        {"service": entry["user"], "file": entry["file"], "section": section, "_url": url}
+        for entry in (role["database"] for role in services if role["database"])
+        for section in entry["sections"]
+        if (url := setting(entry["file"], section, "connection")).startswith("mysql")
+    ]
 
 
 def _try_database(login: Login) -> Login:
@@ -57,8 +53,7 @@ def _try_database(login: Login) -> Login:
         arguments = service_database.connection_arguments(login["_url"])
     except ValueError as error:
         return {**login, "kind": "malformed", "error": str(error)}
-    place = {"host": arguments["host"], "port": arguments.get("port", 3306), "user": arguments["user"]}
-    login = {**login, **place, "database": arguments["database"]}
+    login = {**login, "host": arguments["host"], "port": arguments.get("port", 3306), "user": arguments["user"]}
     try:
         service_database.connect(login["_url"]).close()
     except service_database.pymysql.MySQLError as error:
@@ -85,11 +80,8 @@ def _try_queue(login: Login) -> Login:
         parts = urllib.parse.urlsplit(login["_url"])
         host, port = parts.hostname, parts.port or 5672
     except ValueError:
-        return {
-            **login,
-            "kind": "malformed",
-            "error": "its port is not a number, so a character of the password is not encoded",
-        }
+        error = "its port is not a number, so a character of the password is not encoded"
+        return {**login, "kind": "malformed", "error": error}
     user = urllib.parse.unquote(parts.username or "")
     login = {**login, "host": host, "port": port, "user": user}
     if not host or not user:
@@ -105,11 +97,10 @@ def _try_queue(login: Login) -> Login:
     try:
         connection.connect()
         connection.close()
-    except amqp.exceptions.AccessRefused as error:
-        return {**login, "kind": "refused", "error": str(error)}
-    except (amqp.exceptions.AMQPError, OSError) as error:
-        kind = "unreachable" if isinstance(error, OSError) else "failed"
-        return {**login, "kind": kind, "error": str(error) or type(error).__name__}
+    except (amqp.exceptions.AMQPError, OSError) as problem:
+        refused = isinstance(problem, amqp.exceptions.AccessRefused)
+        kind = "refused" if refused else "unreachable" if isinstance(problem, OSError) else "failed"
+        return {**login, "kind": kind, "error": str(problem) or type(problem).__name__}
     return {**login, "kind": "ok", "error": ""}
 
 
@@ -117,30 +108,26 @@ def _identities(services: list[dict[str, Any]]) -> list[Login]:
     """Every section with a user of Keystone; the same user is tried once, for all its sections."""
     found: dict[tuple[str, ...], Login] = {}
     for entry in (role["identity"] for role in services if role["identity"]):
-        service, path = entry["user"], entry["file"]
+        path = entry["file"]
         parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
         with contextlib.suppress(configparser.Error, UnicodeDecodeError):
             parser.read(path, encoding="utf-8")
         for section in parser.sections():
-            names = ("auth_url", "username", "password", "project_name")
-            values = tuple(setting(path, section, name) for name in names)
+            values = [setting(path, section, name) for name in ("auth_url", "username", "password", "project_name")]
             if not all(values):
                 continue
-            region = setting(path, section, "region_name")
-            new = {"service": service, "file": path, "sections": [], "url": values[0], "user": values[1]}
-            login = found.setdefault(
-                (path, *values), {**new, "region": region, "_password": values[2], "_project": values[3]}
-            )
+            user = dict(zip(("url", "user", "_password", "_project"), values, strict=True))
+            new = {**user, "service": entry["user"], "file": path, "sections": [], "region": ""}
+            login = found.setdefault((path, *values), new)
             login["sections"].append(section)
-            login["region"] = login["region"] or region
+            login["region"] = login["region"] or setting(path, section, "region_name")
     return list(found.values())
 
 
 def _try_identity(login: Login) -> Login:
     domain = {"name": "Default"}
     user = {"name": login["user"], "password": login["_password"], "domain": domain}
-    scope = {"project": {"name": login["_project"], "domain": domain}}
-    body = keystone.password_login(user, scope)
+    body = keystone.password_login(user, {"project": {"name": login["_project"], "domain": domain}})
     for _ in range(_ATTEMPTS):
         answer = ask(f"{login['url'].rstrip('/')}/auth/tokens", body=body)
         if answer["kind"] in ("ok", "refused") or "timed out" in answer["error"]:
@@ -169,7 +156,7 @@ def ask(url: str, *, body: dict[str, Any] | None = None, token: str = "") -> dic
 
 
 def reach(host: str, port: int, timeout: float = 3.0) -> str:
-    """Why a port cannot be reached; empty when it can."""
+    """Why a port cannot be reached; empty if it can."""
     try:
         socket.create_connection((host, port), timeout=timeout).close()
     except OSError as error:

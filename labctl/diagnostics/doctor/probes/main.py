@@ -1,15 +1,11 @@
-"""Everything about a node, as one JSON object on standard output."""
-
-from __future__ import annotations
+"""All facts about a node, as one JSON object on standard output."""
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from labctl.diagnostics.doctor.probes import apis, cloud, compute, files, logins, system, units
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from labctl.diagnostics.doctor.probes import cloud, files, logins, system
 
 
 def gather(question: dict[str, Any]) -> dict[str, Any]:
@@ -22,35 +18,39 @@ def gather(question: dict[str, Any]) -> dict[str, Any]:
     data = [folder for role in services for folder in role["data"]]
     broken: dict[str, str] = {}
 
-    def part(name: str, look: Callable[[], Any]) -> Any:  # noqa: ANN401
+    def part(name: str, look: Callable[[], Any], otherwise: Any = None) -> Any:  # noqa: ANN401
         try:
             return look()
         except Exception as error:  # noqa: BLE001 (one part that fails must not hide the others)
             broken[name] = f"{type(error).__name__}: {error}"
-            return None
+            return otherwise
 
     with ThreadPoolExecutor() as pool:
-        start: Callable[[str, Callable[[], Any]], Future[Any]] = lambda name, look: pool.submit(part, name, look)  # noqa: E731
+        nothing: dict[str, list[Any]] = {"database": [], "queue": [], "identity": []}
+        trying = pool.submit(part, "logins", lambda: logins.gather(services), nothing)
+        machine = pool.submit(part, "system", lambda: system.gather(question["nodes"], data), {})
+        content = pool.submit(part, "files", lambda: files.gather(services), {"files": [], "exposed": []})
         waiting = {
-            "system": start("system", lambda: system.gather(question["nodes"], data)),
-            "files": start("files", lambda: files.gather(services)),
-            "listening": start("listening", system.listening),
-            "memcached": start("memcached", lambda: apis.memcached(services)),
+            "listening": pool.submit(part, "listening", system.listening),
+            "memcached": pool.submit(part, "memcached", lambda: cloud.memcached(services)),
         }
         if not is_compute:
-            waiting["cloud"] = start("cloud", cloud.gather)
-        tried = start("logins", lambda: logins.gather(services))
-        states = part("units", lambda: units.gather(expected)) or {"units": {}, "others": [], "failed": []}
+            waiting["cloud"] = pool.submit(part, "cloud", cloud.databases)
+        states = part("units", lambda: system.units(expected), {"units": {}, "others": [], "failed": []})
         if is_compute:
-            waiting["own"] = start("compute", lambda: compute.gather(states["units"]))
-        entries = tried.result() or {"database": [], "queue": [], "identity": []}
-        seen = part("apis", lambda: apis.gather(entries["identity"], node, question["apis"], compute=is_compute))
-        agents = None if is_compute else part("agents", lambda: cloud.agents(entries["identity"]))
-        facts = {name: future.result() for name, future in waiting.items()}
-    public = {kind: [logins.public(login) for login in found] for kind, found in entries.items()}
-    whole = facts.pop("files") or {"files": [], "exposed": []}
-    machine = facts.pop("system") or {}
-    return {**machine, **states, **whole, **facts, "logins": public, "apis": seen, "agents": agents, "broken": broken}
+            waiting["own"] = pool.submit(part, "compute", lambda: system.compute(states["units"]))
+        tried = trying.result()
+        identities = tried["identity"]
+        return {
+            **machine.result(),
+            **states,
+            **content.result(),
+            "logins": {kind: [logins.public(login) for login in found] for kind, found in tried.items()},
+            "apis": part("apis", lambda: cloud.apis(identities, node, question["apis"], compute=is_compute)),
+            "agents": None if is_compute else part("agents", lambda: cloud.agents(identities)),
+            **{name: future.result() for name, future in waiting.items()},
+            "broken": broken,
+        }
 
 
 def main(question: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ def test_doctor_without_an_engine_reports_it(
         assert {"engine", "programs"} <= {finding["check"] for finding in document["findings"]}
     else:
         assert "error: no container engine works  [engine]\n    podman: not installed\n" in output
-        assert output.endswith("there is no lab here yet, so only this machine was looked at.\n")
+        assert output.endswith("there is no lab here yet, so only this machine was examined.\n")
     assert list(paths.directory.iterdir()) == []
 
 
@@ -45,7 +45,7 @@ def test_doctor_strict_with_a_warning_fails(
     from labctl.diagnostics.doctor import runner
     from labctl.diagnostics.doctor.finding import Finding, Severity
 
-    finding = Finding("host", "a", ("e",), "r", Severity.WARNING)
+    finding = Finding("a", ("e",), "r", Severity.WARNING)
     report = runner.Report("running", runner.checks(), (runner.Diagnosis(runner.checks()[0], finding),), 0.1)
     monkeypatch.setattr(runner, "examine", lambda *_: report)
     for more, status in (([], 0), (["--strict"], 1)):

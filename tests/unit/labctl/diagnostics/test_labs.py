@@ -175,7 +175,7 @@ def test_lab_with_a_name_that_two_have_is_refused(engine: FakeEngine, enter: Cal
     places = [enter(directory, name="one").directory for directory in ("a", "b")]
     with pytest.raises(BadInput) as caught:
         labs.directory_of("one")
-    assert str(caught.value) == f"There are 2 labs 'one'\nTake one with -C: {places[0]}, {places[1]}"
+    assert str(caught.value) == f"There are 2 labs 'one'\nSelect one with -C: {places[0]}, {places[1]}"
 
 
 def test_lab_by_name_without_any_lab_is_refused(engine: FakeEngine) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.cli import logs as cli
 from labctl.diagnostics import logs
 from labctl.diagnostics.logs import Line
 from labctl.errors import BadInput, LabError
@@ -143,7 +144,7 @@ def test_read_merges_files_and_journal(
 
     def ask(_: Lab, __: LabPaths, nodes: list[Any], name: str, arguments: Callable[..., Any], **___: float) -> Any:  # noqa: ANN401
         return {
-            n.name: ssh._run(SshHost("here", 22, "v", "/k"), programs.program(name, arguments(n)), ssh.PYTHON, 30)
+            n.name: ssh.run_on(SshHost("here", 22, "v", "/k"), programs.program(name, arguments(n)), command=ssh.PYTHON)
             for n in nodes
         }
 
@@ -207,17 +208,17 @@ def test_follow_ends_when_nobody_is_left(
     monkeypatch.setattr(programs, "program", lambda *_: "raise SystemExit('gone')")
     problems: dict[str, str] = {}
     assert list(logs.follow(context(node[0]), logs.select(node[0], "controller"), problems)) == []
-    assert problems == {"controller": "tells no more: gone"}
+    assert problems == {"controller": "sends no more lines: gone"}
 
 
-def test_line_as_json_and_for_people() -> None:
+def test_line_as_json_and_as_text() -> None:
     line = Line(NOON + 0.25, "compute1", "nova-compute", "journal", "a\x1b[2Jb")
-    assert json.loads(line.as_json()) == {
+    assert json.loads(cli.line_as_json(line)) == {
         "time": "2026-11-25T12:00:00.250Z",
         "node": "compute1",
         "unit": "nova-compute",
         "source": "journal",
         "text": "a\x1b[2Jb",
     }
-    assert line.for_people(10).endswith("12:00:00.250 compute1   nova-compute: ab")
-    assert Line(0, "a", "b", "journal", "c").for_people(1) == "1970-01-01 00:00:00.000 a b: c"
+    assert cli.line_as_text(line, 10).endswith("12:00:00.250 compute1   nova-compute: ab")
+    assert cli.line_as_text(Line(0, "a", "b", "journal", "c"), 1) == "1970-01-01 00:00:00.000 a b: c"

@@ -142,40 +142,40 @@ STATE = {
 def seen(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a lab of one compute is like; a test changes it before it looks."""
     paths.clouds_yaml.touch()
-    lists = {name: openstack_api.Rows([]) for name in ("services", "servers", "agents")}
+    lists: dict[str, Any] = {name: [] for name in ("services", "servers", "agents")}
     world: dict[str, Any] = {
         "states": {name: NodeStatus(NodeState.RUNNING) for name in ("controller", "compute1")},
         "answers": {"controller": Answer(json.dumps(STATE)), "compute1": Answer("", "not reached by ssh: no")},
         "lists": lists,
     }
 
-    class Cloud:
-        def all_rows(self, questions: dict[str, openstack_api.Question]) -> dict[str, openstack_api.Rows]:
-            return {name: world["lists"][name] for name in questions}
-
-    def connect(*_: object, **__: object) -> Cloud:
+    def ask_apis(
+        _: object, __: object, questions: dict[str, object], **___: object
+    ) -> tuple[dict[str, Any], list[str]]:
         if "refuses" in world:
             raise LabError(world["refuses"])
         if "hangs" in world:
             threading.Event().wait(60)
-        return Cloud()
+        found = {name: world["lists"][name] for name in questions}
+        problems = [rows for rows in found.values() if isinstance(rows, str)]
+        return {name: rows for name, rows in found.items() if isinstance(rows, list)}, problems
 
     def ask(_: object, __: object, nodes: list[Any], *___: object, timeout: float) -> dict[str, Answer]:
         return {row.name: world["answers"][row.name] for row in nodes}
 
     monkeypatch.setattr(ContainerNodes, "states", lambda _: world["states"])
     monkeypatch.setattr("labctl.diagnostics.status.ask", ask)
-    monkeypatch.setattr(openstack_api, "connect", connect)
+    monkeypatch.setattr(openstack_api, "ask", ask_apis)
     return world
 
 
 def test_look_collects_nodes_lists_and_problems(
     lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
 ) -> None:
-    seen["lists"]["services"] = openstack_api.Rows(
-        [{"binary": "nova-compute", "host": "compute1", "state": "up", "updated_at": "2026-11-25T21:35:54.000000"}]
-    )
-    seen["lists"]["agents"] = openstack_api.Rows([], "http://n answers 503 Service Unavailable")
+    seen["lists"]["services"] = [
+        {"binary": "nova-compute", "host": "compute1", "state": "up", "updated_at": "2026-11-25T21:35:54.000000"}
+    ]
+    seen["lists"]["agents"] = "http://n answers 503 Service Unavailable"
     document = status.look(context(lab))
     controller, compute = document["nodes"]
     assert (controller["since"], controller["units"][0]["since"]) == ("2026-11-24T06:00:00Z", "2026-11-24T06:01:40Z")
@@ -218,7 +218,7 @@ def test_status_with_an_answer_that_is_not_json_says_so(
     lab: Lab, context: Callable[..., LabContext], paths: LabPaths, seen: dict[str, Any]
 ) -> None:
     seen["answers"]["compute1"] = Answer("Traceback")
-    assert status.look(context(lab))["nodes"][1]["problem"] == "says 'Traceback'"
+    assert status.look(context(lab))["nodes"][1]["problem"] == "its answer is not JSON: 'Traceback'"
 
 
 def test_before_the_first_verification(
@@ -232,7 +232,7 @@ def test_before_the_first_verification(
 def test_without_networks_nova_is_not_asked_for_servers(
     make_lab: Callable[..., Lab], context: Callable[..., LabContext], seen: dict[str, Any]
 ) -> None:
-    seen["lists"]["servers"] = openstack_api.Rows([], "500")
+    seen["lists"]["servers"] = "500"
     document = status.look(context(make_lab(computes=1, networking="none")))
     assert (document["servers"], document["agents"], document["problems"]) == (None, None, [])
 

@@ -23,7 +23,10 @@ def run(program: str) -> Any:  # noqa: ANN401 (JSON)
 
 
 def test_arguments_arrive_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "echo.py").write_text("import json\n\n\ndef main(arguments):\n    print(json.dumps(arguments))\n")
-    monkeypatch.setattr(programs, "__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "echo.py").write_text(
+        "import json\n\ndef main(arguments):\n    print(json.dumps(arguments))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
     arguments = {"names": [HARD, "ü"], "none": None}
-    assert run(programs.program("echo", arguments)) == arguments
+    assert run(programs.program("here.echo", arguments)) == arguments

@@ -44,6 +44,6 @@ def found(case: Case) -> list[tuple[str, str, str]]:
 
 
 STOPPED = {"active": "inactive", "sub": "dead", "load": "loaded", "result": "success", "enabled": "enabled"}
-STOPPED |= {"restarts": 0, "since": 0.0, "processes": 0, "evidence": ["journal: Stopped"]}  # type: ignore[dict-item]
+STOPPED |= {"restarts": 0, "started": 0.0, "processes": 0, "evidence": ["journal: Stopped"]}  # type: ignore[dict-item]
 LOGINS = ["logins", "database", 0]
 NOVA_CONF = next(i for i, f in enumerate(HEALTHY["compute1"]["files"]) if f["path"] == "/etc/nova/nova.conf")

@@ -130,7 +130,7 @@ def test_checks_of_one_fault_find_that_only(lab: Lab, changes: list[Change], exp
         ({"engine_problem": "No container engine works: podman: not installed\ninstall one"}, ("engine", "error")),
         ({"missing": (("vagrant", "vagrant"),)}, ("programs", "warning")),
         ({"missing": (("vagrant", "vagrant"),), "can_install": False}, ("programs", "error")),
-        ({"cgroups": ""}, ("cgroups", "error")),
+        ({"cgroups": False}, ("cgroups", "error")),
         ({"open_files": 256}, ("limits", "warning")),
         ({"inotify": (128, 128)}, ("limits", "warning")),
         ({"processes": (400, 300)}, ("limits", "error")),
@@ -140,8 +140,8 @@ def test_checks_of_one_fault_find_that_only(lab: Lab, changes: list[Change], exp
         ({"image_problem": "a.img is not there"}, ("description", "error")),
         ({"ansible_problem": "ansible-playbook is not there"}, ("python", "error")),
         ({"directory_problem": "/lab: Read-only file system"}, ("directory", "error")),
-        ({"private": (("/lab/.labctl/ssh/id_ed25519", 0o644, 0),)}, ("keys", "error")),
-        ({"private": (("/lab/clouds.yaml", 0o640, 0),)}, ("keys", "warning")),
+        ({"private": (("/lab/.labctl/ssh/id_ed25519", 0o644),)}, ("keys", "error")),
+        ({"private": (("/lab/clouds.yaml", 0o640),)}, ("keys", "warning")),
     ],
 )
 def test_check_of_a_host_fault_finds_it(lab: Lab, host: dict[str, Any], expected: tuple[str, str]) -> None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"), [(["cgroup.controllers"], "v2"), (["systemd/"], "hybrid"), (["memory/"], "")]
+    ("made", "expected"), [(["cgroup.controllers"], True), (["systemd/"], True), (["memory/"], False)]
 )
-def test_cgroups_version_is_recognised(tmp_path: Path, made: list[str], expected: str) -> None:
+def test_cgroups_for_systemd_are_recognised(tmp_path: Path, made: list[str], expected: bool) -> None:
     for name in made:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
-    assert host_facts.cgroups(tmp_path) == expected
+    assert host_facts.cgroups(tmp_path) is expected

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labctl.cli import doctor
 from labctl.diagnostics.doctor import runner
 from labctl.diagnostics.doctor.finding import Finding, Severity
 from labctl.files import write_private
@@ -26,7 +27,7 @@ def lab(make_lab: Callable[..., Lab]) -> Lab:
 
 
 def test_a_key_that_ssh_does_not_take_explains_why_no_node_answers(lab: Lab) -> None:
-    case = case_of(lab, private=(("/lab/.labctl/ssh/id_ed25519", 0o644, 0),))
+    case = case_of(lab, private=(("/lab/.labctl/ssh/id_ed25519", 0o644),))
     case = replace(case, nodes={}, silent=dict.fromkeys(case.states, "Permission denied (publickey)"))
     (diagnosis,) = runner.diagnose(case, set())
     assert diagnosis.check.id == "keys"
@@ -50,8 +51,8 @@ def test_consequences_are_shown_with_their_cause(lab: Lab) -> None:
 
 
 def test_a_circle_of_causes_ends() -> None:
-    first = Finding("host", "a", ("e",), "r", subject="a", because=("b",))
-    second = Finding("host", "b", ("e",), "r", subject="b", because=("a",))
+    first = Finding("a", ("e",), "r", subject="a", because=("b",))
+    second = Finding("b", ("e",), "r", subject="b", because=("a",))
     assert runner.causes([first, second]) == [0, 0]
 
 
@@ -66,12 +67,12 @@ def test_report_as_text_and_json(lab: Lab, paths: LabPaths) -> None:
     case = case_of(lab, ("compute1", ["files", NOVA_CONF, "mode"], 0o644))
     report = runner.Report("running", runner.checks(), tuple(runner.diagnose(case, set())), 1.0)
     assert report.worst() is Severity.WARNING
-    text = runner.as_text(report, lab)
+    text = doctor.text(report, lab)
     assert text.startswith(
         "warning: every user on compute1 can get at the secrets in /etc/nova/nova.conf  [file-open]\n"
     )
     assert text.endswith(f"Lab lab: 0 errors, 1 warnings, by {len(runner.checks())} checks in 1.0 s.")
-    document = runner.as_json(report, lab, paths)
+    document = doctor.document(report, lab, paths)
     assert (document["worst"], document["findings"][0]["check"]) == ("warning", "file-open")
     assert sum(check["findings"] for check in document["checks"]) == 1
 
