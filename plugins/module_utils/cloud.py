@@ -1,6 +1,6 @@
 # Copyright: novalab contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud by the SDK, as a C(clouds.yaml) names it."""
+"""A cloud by the SDK: as a C(clouds.yaml) names it, or with the password of its administrator."""
 
 from __future__ import annotations
 
@@ -32,17 +32,42 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "cloud": {"type": "str", "required": True},
     "project": {"type": "str"},
 }
+ADMIN_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "identity_url": {"type": "str", "required": True},
+    "admin_password": {"type": "str", "required": True, "no_log": True},
+    "region": {"type": "str", "default": "RegionOne"},
+}
 
 
 def connect(module: AnsibleModule) -> Connection:
     """The cloud of the module's arguments, in its own project or in the one that they name."""
-    if SDK_ERROR:
-        module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
+    _require_sdk(module)
     parameters = module.params
     project = parameters.get("project")
     more: dict[str, Any] = {"auth": {"project_name": project}} if project else {}
     config = OpenStackConfig(config_files=[parameters["clouds_file"]], load_envvars=False)
     return Connection(config=config.get_one(cloud=parameters["cloud"], **more))
+
+
+def connect_as_admin(module: AnsibleModule) -> Connection:
+    """The cloud as the user admin in the project admin, from ADMIN_ARGUMENTS; for nodes, which have no clouds.yaml."""
+    _require_sdk(module)
+    config = OpenStackConfig(load_yaml_config=False, load_envvars=False)
+    auth = {
+        "auth_url": module.params["identity_url"],
+        "username": "admin",
+        "password": module.params["admin_password"],
+        "project_name": "admin",
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+    region = module.params["region"]
+    return Connection(config=config.get_one(auth=auth, region_name=region, identity_api_version="3"))
+
+
+def _require_sdk(module: AnsibleModule) -> None:
+    if SDK_ERROR:
+        module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
 
 
 def may_pass(error: Exception) -> bool:

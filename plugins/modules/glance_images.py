@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: novalab contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Images in Glance that are what files of the node are."""
+"""Images in Glance, from files of the node."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ module: glance_images
 short_description: Keep images in Glance that everybody can use
 version_added: "0.1.0"
 description:
-  - Uploads files of the node as public images of the project C(admin), and brings the attributes of those that are
-    there to what they should be, all in one process.
-  - An image whose data are not those of the file is uploaded anew. Glance's own digest tells. The former one is then
-    removed when it has the tag C(novalab), which this module gives to what it uploads.
-  - Other images, and further properties of these, stay as they are.
+  - Uploads files of the node as public images of the project C(admin), and corrects the attributes of images that
+    exist, all in one process.
+  - An image is uploaded again if its data differ from the file, by Glance's own digest. The old image is then removed
+    if it has the tag C(novalab), which this module gives to its uploads.
+  - Leaves other images, and additional properties of these, alone.
 author:
   - novalab contributors (@novalab)
 requirements:
@@ -48,17 +48,17 @@ options:
         type: path
         required: true
       url:
-        description: Where the file is from; of no meaning here.
+        description: Where the file comes from. Not used by this module.
         type: str
       checksum:
-        description: What the file must be, as C(sha256:…) or C(sha512:…).
+        description: The expected digest of the file, as C(sha256:…) or C(sha512:…).
         type: str
       disk_format:
-        description: What is in the file.
+        description: The format of the disk in the file.
         type: str
         default: qcow2
       container_format:
-        description: What is around it.
+        description: The format of its container.
         type: str
         default: bare
       min_disk:
@@ -70,13 +70,13 @@ options:
         type: int
         default: 0
       properties:
-        description: Properties; their values are texts to Glance.
+        description: Properties. Glance stores their values as strings.
         type: dict
         default: {}
 attributes:
   check_mode:
     support: full
-    description: Says what would be changed. A file that is not there yet counts as a change.
+    description: Reports what would change. A file that does not exist yet counts as a change.
   diff_mode:
     support: full
     description: Lists the images that are uploaded or changed.
@@ -95,7 +95,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was made or changed, one sentence each.
+  description: What was uploaded, changed or removed, one line each.
   type: list
   elements: str
   returned: always
@@ -106,14 +106,8 @@ import hashlib
 import os
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    import openstack
-
-    SDK_ERROR = ""
-except ImportError as error:
-    SDK_ERROR = str(error)
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.novalab.openstack.plugins.module_utils.cloud import ADMIN_ARGUMENTS, ERRORS, connect_as_admin
 
 # Those of the attributes that can be changed when the data are there.
 ATTRIBUTES = ("min_disk", "min_ram", "visibility")
@@ -131,18 +125,19 @@ def digest(path: str, algorithm: str) -> str:
 
 
 def wrong_checksum(wanted: dict[str, Any]) -> str | None:
-    """What is wrong with an image's file, if its checksum is known."""
+    """The error if an image's file has another checksum than expected; None if it has none, or the right one."""
     if not wanted["checksum"]:
         return None
     algorithm, value = wanted["checksum"].partition(":")[::2]
     found = digest(wanted["path"], algorithm)
     if found == value.lower():
         return None
-    return f"{wanted['path']} is not what image {wanted['name']} must be: expected {algorithm} {value}, found {found}"
+    name = f"{wanted['path']}, the file of image {wanted['name']},"
+    return f"{name} has the wrong checksum: expected {algorithm} {value}, found {found}"
 
 
 def has_data(image: Any, wanted: dict[str, Any]) -> bool:
-    """Whether an image of Glance's is complete and has the file's data."""
+    """Whether an image in Glance is complete and has the file's data."""
     if image.status != "active" or any(getattr(image, name) != wanted[name] for name in FORMATS):
         return False
     return bool(image.hash_algo and image.hash_value == digest(wanted["path"], image.hash_algo))
@@ -158,7 +153,7 @@ def differences(image: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 class Images:
-    """Compares Glance's images with the wanted ones; each change is noted and, outside check mode, made."""
+    """Compares Glance's images with the wanted ones. Notes each change and, outside check mode, makes it."""
 
     def __init__(self, module: AnsibleModule, api: Any) -> None:
         self.module = module
@@ -166,12 +161,12 @@ class Images:
         self.changes: list[str] = []
 
     def change(self, what: str) -> bool:
-        """Note a change; whether it is to be made."""
+        """Note a change. Returns whether to make it."""
         self.changes.append(what)
         return not self.module.check_mode
 
     def keep(self, wanted: dict[str, Any], existing: list[Any]) -> None:
-        """Make one image what it should be. existing are those of its name, in this project."""
+        """Upload or correct one image. existing are the images of this name in the project."""
         good = next((image for image in existing if has_data(image, wanted)), None)
         if good is None:
             if self.change(f"image {wanted['name']} uploaded"):
@@ -204,9 +199,7 @@ class Images:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "identity_url": {"type": "str", "required": True},
-            "admin_password": {"type": "str", "required": True, "no_log": True},
-            "region": {"type": "str", "default": "RegionOne"},
+            **ADMIN_ARGUMENTS,
             "images": {
                 "type": "list",
                 "elements": "dict",
@@ -226,8 +219,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if SDK_ERROR:
-        module.fail_json(msg=missing_required_lib("openstacksdk"), exception=SDK_ERROR)
     images = []
     for image in module.params["images"]:
         # Properties are texts to Glance; YAML may have read booleans and numbers.
@@ -239,23 +230,12 @@ def main() -> None:
     there = [image for image in images if os.path.exists(image["path"])]
     for image in images:
         if image not in there and not module.check_mode:
-            module.fail_json(msg=f"The file of image {image['name']} is not there: {image['path']}")
+            module.fail_json(msg=f"The file of image {image['name']} does not exist: {image['path']}")
     for image in there:
         problem = wrong_checksum(image)
         if problem:
             module.fail_json(msg=problem)
-    connection: Any = openstack.connect(
-        auth_url=module.params["identity_url"],
-        username="admin",
-        password=module.params["admin_password"],
-        project_name="admin",
-        user_domain_name="Default",
-        project_domain_name="Default",
-        region_name=module.params["region"],
-        identity_api_version="3",
-        load_yaml_config=False,
-        load_envvars=False,
-    )
+    connection = connect_as_admin(module)
     kept = Images(module, connection.image)
     try:
         existing = list(connection.image.images(owner=connection.current_project_id))
@@ -264,8 +244,8 @@ def main() -> None:
                 kept.keep(image, [other for other in existing if other.name == image["name"]])
             else:
                 kept.change(f"image {image['name']} uploaded")
-    except openstack.exceptions.SDKException as error:
-        module.fail_json(msg=f"Glance does not keep the images: {error}", changes=kept.changes)
+    except ERRORS as error:
+        module.fail_json(msg=f"Cannot upload the images to Glance: {error}", changes=kept.changes)
     lines = "".join(f"{change}\n" for change in kept.changes)
     module.exit_json(changed=bool(kept.changes), changes=kept.changes, diff={"before": "", "after": lines})
 

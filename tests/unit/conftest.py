@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +17,29 @@ from labctl.lifecycle.context import LabContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from labctl.ui.progress import Progress
+
+
+# What acts on this machine, or says what is on it. A test that needs one puts a stand-in into its own PATH.
+_KEPT_OUT = {"apt-get", "docker", "ip", "mmdebstrap", "podman", "sudo", "systemctl", "vagrant", "virsh", "VBoxManage"}
+
+
+@pytest.fixture(scope="session")
+def _programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with links to this machine's programs, without those that tests must not reach."""
+    directory = tmp_path_factory.mktemp("programs")
+    for folder in os.get_exec_path():
+        for program in Path(folder).iterdir() if Path(folder).is_dir() else ():
+            if program.name not in _KEPT_OUT and not (directory / program.name).is_symlink():
+                (directory / program.name).symlink_to(program)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def _machine_of_the_user(_programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches an engine, a hypervisor or the routes of whatever machine it runs on."""
+    monkeypatch.setenv("PATH", str(_programs))
 
 
 @pytest.fixture(autouse=True)
