@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -15,10 +11,12 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from tests.unit.collection.local_play import run_play
 from tools import role_docs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ROLES = sorted(role_docs.ROLES.iterdir())
 NAMES = [role.name for role in ROLES]
@@ -238,22 +236,8 @@ def run(folder: Path, wanted: dict[str, tuple[str, str, dict[str, Any], set[str]
     content = "{{ dict(cases | zip(query('ansible.builtin.vars', *cases))) | to_json }}"
     steps.append({"ansible.builtin.copy": {"content": content, "dest": str(folder / "ended.json"), "mode": "0600"}})
     play = {"hosts": "localhost", "gather_facts": False, "vars": {"cases": list(wanted)}, "tasks": steps}
-    (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", "play.yml"],
-        cwd=folder,
-        env={
-            **os.environ,
-            "LC_ALL": "C.UTF-8",
-            "ANSIBLE_HOME": str(folder),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return json.loads((folder / "ended.json").read_text(encoding="utf-8")), done.stdout + done.stderr
+    printed = run_play(folder, play)
+    return json.loads((folder / "ended.json").read_text(encoding="utf-8")), printed
 
 
 def test_a_bad_argument_ends_a_role_at_its_first_task(tmp_path: Path) -> None:
