@@ -11,10 +11,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 KeyPath = tuple[str, ...]
 _TAG = "tag:yaml.org,2002:"
+# Far more than any lab needs. A file may come from somebody else, and must not cost time and memory without end.
+MOST_BYTES = 64 << 10
+MOST_LEVELS = 20
+MOST_VALUES = 5000
 
 
 @dataclass(frozen=True)
@@ -50,17 +55,51 @@ class YamlFile:
         return self.lines.get(key)
 
 
+class _RefusedError(Exception):
+    """The file cannot be accepted, as the mistake says."""
+
+    def __init__(self, mistake: Mistake) -> None:
+        super().__init__()
+        self.mistake = mistake
+
+
 def read(path: Path) -> YamlFile:
-    """Read a YAML file; a missing one is empty. What cannot be read is a mistake in the result, never an exception."""
+    """Read a YAML file; a missing one is empty. What cannot be read is a mistake in the result, never an exception.
+
+    So is a file that is larger, deeper or, with its aliases expanded, longer than the limits of this module.
+    """
     result = YamlFile()
     try:
-        node = YAML().compose(path.read_text(encoding="utf-8"))
+        node = YAML().compose(_text(path))
         result.data = None if node is None else _value(node, (), result)
     except FileNotFoundError:
         pass
+    except _RefusedError as error:
+        result = YamlFile(mistakes=[error.mistake])
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         result.mistakes.append(_unreadable(error, path))
     return result
+
+
+def _text(path: Path) -> str:
+    """The text of a file within the limits on size and depth. Raises _RefusedError for any other."""
+    if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe would wait for its writer
+        raise _RefusedError(Mistake(None, (), "a pipe or device", "a file", f"Look at {path}."))
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise _RefusedError(Mistake(None, (), f"more than {MOST_BYTES} bytes", "a smaller file"))
+    text = data.decode()
+    depth = 0
+    # By events, for the composer calls itself for each level.
+    for event in YAML().parse(text):
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if depth > MOST_LEVELS:
+            raise _RefusedError(
+                Mistake(event.start_mark.line + 1, (), f"more than {MOST_LEVELS} levels", "fewer levels")
+            )
+    return text
 
 
 def _unreadable(error: Exception, path: Path) -> Mistake:
@@ -83,6 +122,9 @@ def _unreadable(error: Exception, path: Path) -> Mistake:
 
 def _value(node: Node, key: KeyPath, result: YamlFile, above: tuple[Node, ...] = ()) -> object:
     line = node.start_mark.line + 1
+    if len(result.lines) >= MOST_VALUES:
+        found = f"more than {MOST_VALUES} values, with aliases (*) expanded"
+        raise _RefusedError(Mistake(result.line(key[:1]), key[:1], found, "fewer values"))
     result.lines.setdefault(key, line)
     if node in above:
         result.mistakes.append(Mistake(line, key, "an alias of a value that contains it", "a value"))
