@@ -15,6 +15,7 @@ from labctl.lab.service_files import Group
 
 __all__ = ["Group", "Lab", "Node", "Release", "load", "resolve"]
 
+_SHOWN = 20  # mistakes
 _COMPUTE = re.compile(r"compute([1-9][0-9]*)")
 # Debian's own boxes come for libvirt only; Bento's are the well-kept ones for VirtualBox.
 _BOXES = {
@@ -153,6 +154,7 @@ def load(paths: LabPaths, *, platform: str = sys.platform) -> Lab:
     file, mistakes = validation.check(chosen, platform=platform)
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        lines = "\n".join(f"  {mistake}" for mistake in mistakes)
+        more = [f"  and {len(mistakes) - _SHOWN} more"] if len(mistakes) > _SHOWN else []
+        lines = "\n".join([*(f"  {mistake}" for mistake in mistakes[:_SHOWN]), *more])
         raise BadInput(f"{paths.lab_yaml}: {count}, nothing was changed\n{lines}")
     return resolve(file, platform=platform)
