@@ -24,6 +24,7 @@ def export_lab(
     lab = load(context)
     transfer.check_export(lab, file, with_secrets=with_secrets)
     with working(lab, "export-lab") as lab:
-        size = transfer.export(lab, file, with_secrets=with_secrets)
+        size, sha256 = transfer.export(lab, file, with_secrets=with_secrets)
     kind = "with its secrets: keep it as safe as a password" if with_secrets else "without secrets"
-    typer.echo(f"{file} has the lab {kind} ({size / 1e6:.0f} MB). Elsewhere: labctl up --from {file.name}")
+    typer.echo(f"{file} has the lab {kind} ({size / 1e6:.0f} MB).")
+    typer.echo(f"Elsewhere: labctl up --from {file.name} --sha256 {sha256}")

@@ -12,7 +12,7 @@ from labctl.cli.common import Evict, Json, kind_of, lab_paths, load, logged, pla
 from labctl.cli.plan import show
 from labctl.errors import BadInput
 from labctl.lab.yaml_reader import read
-from labctl.lifecycle import transfer
+from labctl.lifecycle import archive_reader, transfer
 from labctl.lifecycle import up as lifecycle_up
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.up import Outcome
@@ -28,6 +28,9 @@ def up(
     source: Annotated[
         Path | None, typer.Option("--from", help="Build the lab from an archive that `labctl export-lab` wrote.")
     ] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="With --from: refuse the archive if it has another SHA-256.")
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", "--whole", help="Run site.yaml even if nothing has changed since it last ran.")
     ] = False,
@@ -41,12 +44,15 @@ def up(
     if source is not None:
         if dry_run or evict or full:
             raise BadInput("--from creates a new lab; --dry-run, --evict and --full are for one that exists")
-        manifest, lab = transfer.check_import(lab_paths(context), source)
-        with working(lab, "up", quiet_output=as_json) as lab:
-            outcome = transfer.up(lab, source, manifest)
-            services = service_list(lab, options="-f json") if as_json else "null"
+        with archive_reader.reading(source, sha256) as archive:
+            lab = transfer.check_import(lab_paths(context), archive)
+            with working(lab, "up", quiet_output=as_json) as lab:
+                outcome = transfer.up(lab, archive)
+                services = service_list(lab, options="-f json") if as_json else "null"
         typer.echo(_document(outcome, lab, services) if as_json else _farewell(outcome, lab))
         return
+    if sha256 is not None:
+        raise BadInput("--sha256 is of an archive, and needs --from")
     lab = load(context)
     if dry_run:
         show(lab, evict=evict, as_json=as_json)

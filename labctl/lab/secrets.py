@@ -7,10 +7,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from labctl.errors import LabError
 from labctl.files import write_json
 from labctl.lab import service_files
 from labctl.lab.paths import LabPaths
+from labctl.lab.schema import LabFile
 
 _BYTES = 24  # of randomness for each: 32 characters of the URL-safe alphabet
 
@@ -27,6 +30,15 @@ def read(path: Path) -> dict[str, str]:
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise LabError(f"{path} is not a JSON object of names and texts", remedy)
     return data
+
+
+def are_valid(data: bytes) -> bool:
+    """Whether a file from somewhere else could be one of ensure(): passwords that lab.yaml may have, by known names."""
+    try:
+        found = TypeAdapter(dict[str, str]).validate_json(data, strict=True)
+        return bool(found) and LabFile.model_validate({"secrets": found}).secrets == found
+    except ValueError:
+        return False
 
 
 def ensure(paths: LabPaths, overrides: Mapping[str, str]) -> bool:

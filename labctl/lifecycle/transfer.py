@@ -12,14 +12,15 @@ from typing import Any
 
 from labctl.errors import BadInput
 from labctl.files import write_private
-from labctl.lab import image_files, model, snapshot_store
+from labctl.lab import image_files, model, secrets, snapshot_store
 from labctl.lab.model import Group, Lab
 from labctl.lab.paths import LabPaths
 from labctl.lab.yaml_reader import read
 from labctl.lifecycle import archive, pause
 from labctl.lifecycle import snapshot as snapshots
 from labctl.lifecycle import up as lifecycle_up
-from labctl.lifecycle.archive import Manifest
+from labctl.lifecycle.archive import Manifest, Written
+from labctl.lifecycle.archive_reader import Archive
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.preflight import preflight
 from labctl.lifecycle.up import Outcome
@@ -52,8 +53,8 @@ def check_export(context: LabContext, target: Path, *, with_secrets: bool) -> No
                 raise BadInput(f"The image {name} does not exist; nothing was changed", "`labctl setup` makes it.")
 
 
-def export(context: LabContext, target: Path, *, with_secrets: bool) -> int:
-    """Write the lab to an archive. Returns its size in bytes.
+def export(context: LabContext, target: Path, *, with_secrets: bool) -> Written:
+    """Write the lab to an archive.
 
     With secrets it has the nodes as they are now, and the lab's files. Without, it has lab.yaml without the passwords
     in it, and the images with packages, from which nodes are configured again.
@@ -72,7 +73,7 @@ def export(context: LabContext, target: Path, *, with_secrets: bool) -> int:
         return archive.write(target.absolute(), manifest, {"lab.yaml": file}, engine, step)
 
 
-def _export_nodes(context: LabContext, engine: Engine, target: Path) -> int:
+def _export_nodes(context: LabContext, engine: Engine, target: Path) -> Written:
     lab = context.lab
     name = f"export-{os.getpid()}"
     snapshots.check_save(context, name)
@@ -84,20 +85,20 @@ def _export_nodes(context: LabContext, engine: Engine, target: Path) -> int:
             if "lab.yaml" not in files:
                 write_private(kept / "lab.yaml", "{}\n")  # the default lab
                 files["lab.yaml"] = kept / "lab.yaml"
-            manifest = Manifest(lab.name, lab.release.value, engine.kind, finished=True, images=snapshot.images)
+            manifest = Manifest(lab.name, lab.release.value, engine.kind, finished=True, images=dict(snapshot.images))
             return archive.write(target.absolute(), manifest, files, engine, step)
     finally:
         snapshots.delete(context, name)
 
 
-def check_import(paths: LabPaths, source: Path) -> tuple[Manifest, LabContext]:
-    """The manifest of an archive, and its lab. Raises BadInput if the lab cannot be made here. Nothing is changed."""
+def check_import(paths: LabPaths, archive: Archive) -> LabContext:
+    """The lab of an archive. Raises BadInput if it cannot be made here; nothing is changed."""
     if paths.made.is_file():
         raise BadInput(
             f"There is a lab in {paths.directory} already; nothing was changed",
             "`labctl up` continues with it. For the one in the archive, choose a different directory.",
         )
-    manifest = archive.check(source)
+    source, manifest = archive.path, archive.manifest
     for what, here, there in (
         ("of the architecture", platform.machine(), manifest.machine),
         ("of novalab", version("novalab"), manifest.novalab),
@@ -106,48 +107,66 @@ def check_import(paths: LabPaths, source: Path) -> tuple[Manifest, LabContext]:
             raise BadInput(f"{source} is {what} {there}, this is {here}; nothing was changed", "Use one that fits.")
     if shutil.which(manifest.unpack[0]) is None:
         raise BadInput(f"{manifest.unpack[0]} is not installed, but {source} needs it; nothing was changed")
-    lab = _chosen(paths, source, manifest)
+    lab = _chosen(paths, archive)
     context = LabContext.of(lab, paths)
     if manifest.finished:
+        _check_nodes(lab, archive)
         context.provider.check_room(len(lab.nodes))
     else:
         known = {str(group): node_images.reference(lab, group) for group in GROUPS}
         if other := [name for group, name in manifest.images.items() if known.get(group) != name]:
             raise BadInput(f"This novalab makes no nodes from {', '.join(other)} of {source}; nothing was changed")
-    kind = find(lab.engine, paths).kind
-    if kind != manifest.engine:
-        raise BadInput(f"{source} was written by {manifest.engine}, the engine here is {kind}; nothing was changed")
+    engine = find(lab.engine, paths)
+    if engine.kind != manifest.engine:
+        raise BadInput(
+            f"{source} was written by {manifest.engine}, the engine here is {engine.kind}; nothing was changed"
+        )
+    if manifest.finished and (taken := [name for name in manifest.images.values() if engine.has_image(name)]):
+        raise BadInput(
+            f"There is an image {taken[0]} already, which the archive would replace; nothing was changed",
+            f"Remove it with `{engine.kind} rmi {taken[0]}` if nothing needs it.",
+        )
     image_files.check(() if manifest.finished else lab.images, paths)
     preflight(context).check(paths)
-    return manifest, context
+    return context
 
 
-def _chosen(paths: LabPaths, source: Path, manifest: Manifest) -> Lab:
+def _check_nodes(lab: Lab, archive: Archive) -> None:
+    """Refuse finished nodes that are not those of the lab, and secrets that labctl has not written."""
+    names, images = {node.name for node in lab.nodes}, archive.manifest.images
+    if set(images) != names or any(not name.startswith(snapshot_images.REPOSITORY) for name in images.values()):
+        raise BadInput(f"{archive.path} has other nodes than its lab.yaml; nothing was changed")
+    if not secrets.are_valid(archive.files.get(".labctl/secrets.json", b"")):
+        raise BadInput(f"{archive.path} has no passwords, or some that labctl has not written; nothing was changed")
+
+
+def _chosen(paths: LabPaths, archive: Archive) -> Lab:
     """The lab that the archive describes. One without secrets may become a different one, if there is a lab.yaml."""
-    text = archive.files(source, manifest)["lab.yaml"]
+    text = archive.files["lab.yaml"]
     if not paths.lab_yaml.is_file() or paths.lab_yaml.read_bytes() == text:
         with tempfile.TemporaryDirectory(prefix="labctl-") as directory:
             Path(directory, "lab.yaml").write_bytes(text)
             return model.load(LabPaths(Path(directory)))
-    if manifest.finished:
+    if archive.manifest.finished:
         raise BadInput(f"{paths.lab_yaml} differs from the archive; nothing was changed", "Use a different directory.")
     return model.load(paths)
 
 
-def up(context: LabContext, source: Path, manifest: Manifest) -> Outcome:
+def up(context: LabContext, archive: Archive) -> Outcome:
     """Create the lab of an archive that has passed check_import(), and verify it."""
     start = time.monotonic()
+    manifest, paths = archive.manifest, context.paths
     context.provider.connect()
     engine = context.provider.require_engine("A lab from an archive")
     with context.progress.step("Images of the archive") as step:
         step.note(f"OpenStack {manifest.release}, {'finished nodes' if manifest.finished else 'packages'}")
-        archive.load(source, manifest, engine)
-    for name, text in archive.files(source, manifest).items():
-        place = context.paths.directory / name
+        archive.load(engine, paths.state)
+    for name, data in archive.files.items():
+        place = paths.directory / name
         if name == "lab.yaml" and place.is_file():
             continue  # the user's, who wants a different network, say
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(place, text.decode())
+        write_private(place, data.decode())
         place.chmod(snapshot_store.FILES.get(name, 0o600))
     if not manifest.finished:
         return lifecycle_up.up(context, preflight(context))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import platform
+import sys
 import tarfile
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from labctl.lab import secrets
 from labctl.lab.paths import LabPaths
 from labctl.lifecycle import archive, transfer
 from labctl.lifecycle.archive import Manifest
+from labctl.lifecycle.archive_reader import reading
 from labctl.lifecycle.diff import Plan
 from labctl.providers import inotify_limit, node_images
 from labctl.providers.engine import Engine
@@ -30,18 +33,39 @@ if TYPE_CHECKING:
 SECRET = "correct horse battery staple"
 
 
-class FakeEngine(Engine):
-    """An engine that says what it is told to save, and takes what it is given to load."""
+# As `podman save` writes images: a tar file with a manifest that has their names.
+SAVE = """
+import io, json, sys, tarfile
+tags = [word for word in sys.argv[1:] if ":" in word]
+text = json.dumps([{"Config": "x.json", "Layers": [], "RepoTags": [tag]} for tag in tags]).encode()
+with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
+    item = tarfile.TarInfo("manifest.json")
+    item.size = len(text)
+    tar.addfile(item, io.BytesIO(text))
+"""
 
-    def __init__(self, kind: Any = "podman", status: int = 0) -> None:  # noqa: ANN401
-        super().__init__(kind, ("sh", "-c", f'echo "$@"; echo broken >&2; exit {status}', kind))
-        self.__dict__["loaded"] = []
+
+class FakeEngine(Engine):
+    """An engine that saves and loads images without layers. present has the ids of those that exist, by name."""
+
+    def __init__(self, kind: Any = "podman", failing: bool = False) -> None:  # noqa: ANN401
+        fail = ("sh", "-c", "echo broken >&2; exit 1", kind)
+        super().__init__(kind, fail if failing else (sys.executable, "-c", SAVE))
+        self.__dict__["done"] = []
+        self.__dict__["present"] = {}
 
     def run(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
-        self.loaded.append((*arguments, stdin.read().decode() if stdin else ""))
-        return "there\n"
+        if arguments[:2] == ("images", "--quiet"):
+            return self.present.get(arguments[2], "")
+        if stdin is not None:
+            with tarfile.open(fileobj=stdin) as tar:
+                items = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
+            arguments = (*arguments, *sorted(item["RepoTags"][0] for item in items))
+        self.done.append(arguments)
+        return ""
 
-    loaded: list[tuple[str, ...]]
+    done: list[tuple[str, ...]]
+    present: dict[str, str]
 
 
 @pytest.fixture
@@ -71,9 +95,12 @@ def exported(
     )
     secrets.ensure(paths, {"keystone_admin": SECRET})
     target = tmp_path / "lab.novalab"
+    engine.present.update({node_images.reference(make_lab(), group): "x" for group in transfer.GROUPS})
     transfer.check_export(context(make_lab()), target, with_secrets=False)
-    size = transfer.export(context(make_lab(), Progress(paths.logs / "x.log")), target, with_secrets=False)
-    assert size == target.stat().st_size
+    written = transfer.export(context(make_lab(), Progress(paths.logs / "x.log")), target, with_secrets=False)
+    assert written.size == target.stat().st_size
+    engine.present.clear()
+    assert written.sha256 == hashlib.sha256(target.read_bytes()).hexdigest()
     return target
 
 
@@ -84,10 +111,11 @@ def there(tmp_path: Path) -> LabPaths:
 
 
 def test_export_without_secrets_has_images_only(exported: Path, make_lab: Callable[..., Lab], paths: LabPaths) -> None:
-    manifest = archive.check(exported)
-    assert not manifest.finished
-    assert set(manifest.images.values()) == {node_images.reference(make_lab(), group) for group in transfer.GROUPS}
-    assert json.loads(archive.files(exported, manifest)["lab.yaml"]) == {"name": "lab", "release": 2025.1}
+    with reading(exported) as found:
+        assert not found.manifest.finished
+        images = {node_images.reference(make_lab(), group) for group in transfer.GROUPS}
+        assert set(found.manifest.images.values()) == images
+        assert json.loads(found.files["lab.yaml"]) == {"name": "lab", "release": 2025.1}
     with tarfile.open(exported) as tar:
         contents = {item.name: tar.extractfile(item).read() for item in tar}  # type: ignore[union-attr]
     assert next(iter(contents)) == "manifest.json"
@@ -96,23 +124,38 @@ def test_export_without_secrets_has_images_only(exported: Path, make_lab: Callab
     assert exported.stat().st_mode & 0o777 == 0o600
 
 
-def test_import_loads_the_images(exported: Path, engine: FakeEngine) -> None:
-    manifest = archive.check(exported)
-    archive.load(exported, manifest, engine)
-    names = " ".join(sorted(manifest.images.values()))
-    assert engine.loaded[-1] == ("load", f"save --multi-image-archive {names}\n")
+def test_import_loads_the_images(exported: Path, engine: FakeEngine, there: LabPaths) -> None:
+    with reading(exported) as found:
+        found.load(engine, there.directory)
+        assert engine.done == [("load", *sorted(found.manifest.images.values()))]
+
+
+def test_import_leaves_images_that_exist_alone(exported: Path, engine: FakeEngine, there: LabPaths) -> None:
+    with reading(exported) as found:
+        name = found.manifest.images["compute_nodes"]
+        engine.present[name] = "sha256:mine"
+        found.load(engine, there.directory)
+    assert engine.done[-1] == ("tag", "sha256:mine", name)
 
 
 def test_nothing_is_left_when_the_engine_fails(make_lab: Callable[..., Lab], tmp_path: Path, paths: LabPaths) -> None:
-    manifest = Manifest("lab", "2025.1", "docker", finished=False, images={"a": "b"})
-    with Progress(paths.logs / "x.log").step("x") as step, pytest.raises(LabError, match="save b` failed: broken"):
-        archive.write(tmp_path / "file", manifest, {}, FakeEngine("docker", 1), step)
+    manifest = Manifest("lab", "2025.1", "docker", finished=False, images={"a": "localhost/novalab-a:b"})
+    with (
+        Progress(paths.logs / "x.log").step("x") as step,
+        pytest.raises(LabError, match="save localhost/novalab-a:b` failed: broken"),
+    ):
+        archive.write(tmp_path / "file", manifest, {}, FakeEngine("docker", failing=True), step)
     assert [path.name for path in tmp_path.iterdir()] == ["lab"]
 
 
+def check(paths: LabPaths, source: Path) -> LabContext:
+    """What `labctl up --from` does before it changes anything."""
+    with reading(source) as found:
+        return transfer.check_import(paths, found)
+
+
 def test_import_makes_the_lab_from_the_archive(exported: Path, there: LabPaths, make_lab: Callable[..., Lab]) -> None:
-    manifest, lab = transfer.check_import(there, exported)
-    assert (lab.lab.name, manifest.release) == (make_lab().name, "2025.1")
+    assert check(there, exported).lab.name == make_lab().name
     assert list(there.directory.iterdir()) == []
 
 
@@ -137,10 +180,10 @@ def rewrite(path: Path, **changes: object) -> None:
         ({"machine": "sparc"}, f"is of the architecture sparc, this is {platform.machine()}"),
         ({"novalab": "9.9"}, "is of novalab 9.9"),
         ({"engine": "docker"}, "was written by docker, the engine here is podman"),
-        ({"images": {"compute_nodes": "localhost/old:1"}}, "no nodes from localhost/old:1"),
+        ({"images": {"compute_nodes": "localhost/novalab-old:1"}}, "no nodes from localhost/novalab-old:1"),
         ({"lab/lab.yaml": b"name: evil"}, "is damaged: lab/lab.yaml is not what was written"),
         ({"unknown": 1}, "is no archive of a lab"),
-        ({"members": {}}, "is no archive of a lab: members are missing"),
+        ({"members": {}}, "is no archive of a lab, or is damaged: members are missing"),
     ],
 )
 def test_import_of_a_bad_archive_is_refused(
@@ -148,7 +191,7 @@ def test_import_of_a_bad_archive_is_refused(
 ) -> None:
     rewrite(exported, **changes)
     with pytest.raises(BadInput, match=said):
-        transfer.check_import(there, exported)
+        check(there, exported)
     assert list(there.directory.iterdir()) == []
 
 
@@ -157,25 +200,25 @@ def test_import_of_a_truncated_archive_is_refused(exported: Path, there: LabPath
     text = exported.read_bytes()
     exported.write_bytes(text[: int(part if part >= 1 else part * len(text))])
     with pytest.raises(BadInput, match="damaged"):
-        transfer.check_import(there, exported)
+        check(there, exported)
     with pytest.raises(BadInput, match="No such file"):
-        transfer.check_import(there, exported.with_name("none"))
+        check(there, exported.with_name("none"))
 
 
 def test_import_beside_a_lab_yaml_is_refused(exported: Path, there: LabPaths) -> None:
     """It makes another lab of the packages, and of finished nodes nothing."""
     there.lab_yaml.write_text("name: mine", encoding="utf-8")
-    assert transfer.check_import(there, exported)[1].lab.name == "mine"
+    assert check(there, exported).lab.name == "mine"
     rewrite(exported, finished=True)
     with pytest.raises(BadInput, match="differs from the archive"):
-        transfer.check_import(there, exported)
+        check(there, exported)
 
 
 def test_import_into_a_directory_with_a_lab_is_refused(exported: Path, there: LabPaths) -> None:
     there.make_state()
     there.made.write_text("{}", encoding="utf-8")
     with pytest.raises(BadInput, match=r"There is a lab in .* already"):
-        transfer.check_import(there, exported)
+        check(there, exported)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +243,7 @@ def test_export_that_cannot_work_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=said):
         transfer.check_export(context(make_lab(**keys)), there.directory.parent / file, with_secrets=with_secrets)
-    assert engine.loaded == []
+    assert engine.done == []
 
 
 def test_import_without_a_needed_program_is_refused(
@@ -208,4 +251,4 @@ def test_import_without_a_needed_program_is_refused(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(BadInput, match=r"is not installed, but .* needs it"):
-        transfer.check_import(there, exported)
+        check(there, exported)
