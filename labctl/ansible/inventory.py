@@ -39,5 +39,13 @@ def write(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> bool:
 
 
 def _quoted(value: str | Path) -> str:
-    """A text that Ansible's INI reader takes literally: it splits at spaces, and reads 2025.1 as a number."""
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A text that Ansible takes literally.
+
+    Its INI reader splits at spaces and reads 2025.1 as a number. Values of an inventory are templates, which run
+    programs: a text that would be one becomes a template of a string, whose result Ansible does not template again.
+    """
+    text = str(value)
+    if any(mark in text for mark in ("{{", "{%", "{#")):
+        literal = json.dumps(text, ensure_ascii=False).replace("{", r"\x7b").replace("}", r"\x7d")
+        text = f"{{{{ {literal} | string }}}}"  # without the filter, it would be Python for a set
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

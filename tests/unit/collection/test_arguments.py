@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from tests.unit.collection.local_play import run_play
+from tests.unit.local_play import run_play
 from tools import role_docs
 
 if TYPE_CHECKING:

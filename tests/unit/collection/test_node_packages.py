@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.unit.collection.local_play import run_play
+from tests.unit.local_play import run_play
 from tools import role_docs
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from labctl.ansible import inventory
 from labctl.lab.paths import LabPaths
 from labctl.remote import access
 from labctl.remote.access import SshHost
+from tests.unit.local_play import run_play
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +65,33 @@ def test_hosts_ini_with_odd_characters_is_read_by_ansible(
     )
     assert (second["url"], second["min_ram"], "path" in second) == ("http://x/b", 64, False)
     assert "StrictHostKeyChecking=no" in everywhere["ansible_ssh_common_args"]
+
+
+def test_nothing_of_a_lab_is_a_template(tmp_path: Path, make_lab: Callable[..., Lab]) -> None:
+    """Neither what lab.yaml says nor the directory's name; Ansible would run what it says, on this machine."""
+    touched = tmp_path / "touched"
+    evil = f"{{{{ lookup('pipe', 'touch {touched}') }}}}"
+    odd = "{{ 'a' ~ \"b\" }}{% if x %}\\x7b{# é😀"
+    paths = LabPaths(tmp_path / odd)
+    paths.directory.mkdir()
+    images = [{"name": "a", "path": evil, "properties": {"x": evil, "y": odd}}]
+    hosts = {"controller": SshHost("192.168.56.11", 22, "vagrant", str(paths.ssh_key))}
+    inventory.write(make_lab(images=images), paths, hosts)
+    names = ["lab_directory", "lab_secrets_file", "ansible_ssh_private_key_file", "lab_images"]
+    shown = {"content": f"{{{{ [{', '.join(names)}] | to_json }}}}", "dest": str(tmp_path / "shown"), "mode": "0600"}
+    play = {
+        "hosts": "controller",
+        "connection": "local",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.copy": shown, "vars": {"ansible_python_interpreter": sys.executable}}],
+    }
+    run_play(tmp_path, play, inventory=paths.hosts_ini)
+    directory, secrets, key, shown_images = json.loads((tmp_path / "shown").read_text(encoding="utf-8"))
+    assert not touched.exists()
+    assert (directory, secrets, key) == (str(paths.directory), str(paths.secrets), str(paths.ssh_key))
+    (image,) = json.loads(shown_images)
+    assert image["path"] == str(paths.directory / evil)
+    assert image["properties"] == {"x": evil, "y": odd}
 
 
 def test_write_says_whether_it_changed(paths: LabPaths, make_lab: Callable[..., Lab]) -> None:

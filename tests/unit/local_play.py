@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
-def run_play(folder: Path, play: dict[str, Any]) -> str:
+def run_play(folder: Path, play: dict[str, Any], inventory: Path | str = "localhost,") -> str:
     """Run a play, with the folder as the current directory and Ansible's home. Returns what Ansible printed."""
     (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", "play.yml"],
+        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "-c", "local", "play.yml"],
         cwd=folder,
         env={
             **os.environ,
