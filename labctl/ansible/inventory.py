@@ -46,6 +46,8 @@ def _quoted(value: str | Path) -> str:
     """
     text = str(value)
     if any(mark in text for mark in ("{{", "{%", "{#")):
-        literal = json.dumps(text, ensure_ascii=False).replace("{", r"\x7b").replace("}", r"\x7d")
-        text = f"{{{{ {literal} | string }}}}"  # without the filter, it would be Python for a set
+        # Ansible reads backslashes in a template's strings literally, so a quote cannot be escaped by one. Without the
+        # filter, it would be Python for a set in a set, which its INI reader does not survive.
+        literal = """ ~ '"' ~ """.join(f'"{piece}"' for piece in text.split('"'))
+        text = f"{{{{ ({literal}) | string }}}}"
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
