@@ -1,5 +1,6 @@
 """hosts.ini: the nodes for Ansible, from the lab's description and Vagrant's settings for ssh."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -42,12 +43,10 @@ def _quoted(value: str | Path) -> str:
     """A text that Ansible takes literally.
 
     Its INI reader splits at spaces and reads 2025.1 as a number. Values of an inventory are templates, which run
-    programs: a text that would be one becomes a template of a string, whose result Ansible does not template again.
+    programs. So a text that looks like one is written in Base64, for neither quotes nor backslashes can be escaped in
+    all places through which it goes.
     """
     text = str(value)
     if any(mark in text for mark in ("{{", "{%", "{#")):
-        # Ansible reads backslashes in a template's strings literally, so a quote cannot be escaped by one. Without the
-        # filter, it would be Python for a set in a set, which its INI reader does not survive.
-        literal = """ ~ '"' ~ """.join(f'"{piece}"' for piece in text.split('"'))
-        text = f"{{{{ ({literal}) | string }}}}"
+        text = f"{{{{ '{base64.b64encode(text.encode()).decode()}' | b64decode }}}}"
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
