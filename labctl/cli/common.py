@@ -12,7 +12,7 @@ import typer
 
 from labctl.diagnostics import labs
 from labctl.errors import LabError
-from labctl.lab import lock, model
+from labctl.lab import lock, model, ownership
 from labctl.lab.paths import LabPaths, lab_directory
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.diff import Plan
@@ -26,10 +26,15 @@ Evict = Annotated[
 
 
 def lab_paths(context: typer.Context) -> LabPaths:
-    """The files of the lab that the options before the verb select. Raises BadInput when --lab names none."""
+    """The files of the lab that the options before the verb select.
+
+    Raises BadInput when --lab names none, or when the lab's directory is another user's.
+    """
     selected: tuple[Path | None, str | None] = context.obj
     directory, name = selected
-    return LabPaths(lab_directory(directory) if name is None else labs.directory_of(name))
+    paths = LabPaths(lab_directory(directory) if name is None else labs.directory_of(name))
+    ownership.check(paths)
+    return paths
 
 
 def load(context: typer.Context) -> LabContext:

@@ -44,8 +44,9 @@ def up(
     if source is not None:
         if dry_run or evict or full:
             raise BadInput("--from creates a new lab; --dry-run, --evict and --full are for one that exists")
+        paths = lab_paths(context)
         with archive_reader.reading(source, sha256) as archive:
-            lab = transfer.check_import(lab_paths(context), archive)
+            lab = transfer.check_import(paths, archive)
             with working(lab, "up", quiet_output=as_json) as lab:
                 outcome = transfer.up(lab, archive)
                 services = service_list(lab, options="-f json") if as_json else "null"

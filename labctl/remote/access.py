@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from labctl.lab.model import Lab, Node
 from labctl.lab.paths import LabPaths
 
+_HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _CONTAINER_PORT = 22
 _CONTAINER_USER = "vagrant"  # created by images/node.sh
 _OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes")
@@ -29,7 +31,18 @@ class SshHost:
         """
         options = (*_OPTIONS, *_BATCH_OPTIONS) if batch else _OPTIONS
         words = [word for option in options for word in ("-o", option)]
-        return ["ssh", "-i", self.key, "-p", str(self.port), *words, f"{self.user}@{self.host}", *arguments]
+        return [
+            "ssh",
+            "-F",
+            "none",
+            "-i",
+            self.key,
+            "-p",
+            str(self.port),
+            *words,
+            f"{self.user}@{self.host}",
+            *arguments,
+        ]
 
 
 def of_container(node: Node, paths: LabPaths) -> SshHost:
@@ -54,11 +67,18 @@ def from_ssh_config(text: str) -> dict[str, SshHost]:
 
 
 def from_json(text: str) -> dict[str, SshHost]:
-    """Read what the Vagrantfile writes: host, port, user and key by node."""
-    return {
-        name: SshHost(str(item["host"]), int(item["port"]), str(item["user"]), str(item["key"]))
-        for name, item in json.loads(text).items()
-    }
+    """Read what the Vagrantfile writes: host, port, user and key by node.
+
+    Raises ValueError for values that ssh would take for something else.
+    """
+    hosts = {}
+    for name, item in json.loads(text).items():
+        host = SshHost(str(item["host"]), int(item["port"]), str(item["user"]), str(item["key"]))
+        # ssh takes a word that begins with a hyphen for an option, and what is before the last @ for the user.
+        if not (_HOST.fullmatch(host.host) and _USER.fullmatch(host.user)) or host.key.startswith("-"):
+            raise ValueError(f"node {name} has an address, user or key that cannot be")
+        hosts[name] = host
+    return hosts
 
 
 def known(paths: LabPaths) -> dict[str, SshHost]:

@@ -71,7 +71,7 @@ def test_bad_lab_yaml_is_refused_by_every_verb(
         (["snapshot", "save", "one"], 2, "does not run: controller is not created"),
         (["snapshot", "restore", "one"], 2, "There is no snapshot 'one'"),
         (["snapshot", "delete", "one"], 2, "There is no snapshot 'one'"),
-        (["up", "--from", "/nowhere/file"], 2, "/nowhere/file is no archive of a lab"),
+        (["up", "--from", "/nowhere/file"], 2, "/nowhere/file cannot be read: No such file"),
         (["up", "--from", "/nowhere/file", "--evict"], 2, "--from creates a new lab"),
         (["up", "--from", "/nowhere/file", "--full"], 2, "--from creates a new lab"),
         (["export-lab", "/nowhere/file"], 2, "its directory does not exist"),
@@ -90,3 +90,21 @@ def test_refusal_has_status_and_reason(
     found, output, errors = labctl(*arguments)
     assert (found, output) == (status, "")
     assert said in errors
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("up", "up --from x", "plan", "verify", "halt", "destroy", "status", "describe", "inventory", "setup", "logs"),
+        *("ssh controller", "snapshot list", "pause", "resume", "demo", "console x", "explain x", "doctor", "eject"),
+        *("support-bundle", "export-lab x", "init"),
+    ],
+)
+def test_every_verb_refuses_a_directory_open_to_all(
+    labctl: Callable[..., tuple[int, str, str]], paths: LabPaths, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setenv("LABCTL_DIR", str(paths.directory))
+    paths.directory.chmod(0o777)
+    status, output, errors = labctl(*verb.split())
+    assert (status, output, list(paths.directory.iterdir())) == (2, "", [])
+    assert "can be written to by every user" in errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +58,8 @@ def test_hand_over_by_the_vagrantfile() -> None:
 
 def test_ssh_command_has_key_port_and_user() -> None:
     command = HOSTS["controller"].command("true")
-    assert command[:5] == ["ssh", "-i", "/labs/my lab/key", "-p", "22"]
+    # No file of the user's reaches in.
+    assert command[:7] == ["ssh", "-F", "none", "-i", "/labs/my lab/key", "-p", "22"]
     assert command[-2:] == ["vagrant@192.168.56.11", "true"]
 
 
@@ -66,3 +68,23 @@ def _nothing_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine and no routes: what is around this machine is no matter."""
     monkeypatch.setattr("labctl.providers.engine.working", lambda _: [])
     monkeypatch.setattr("labctl.providers.host_networks.of_host", list)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user": "-oProxyCommand=touch x"},
+        {"user": ""},
+        {"user": "root@elsewhere"},
+        {"host": "-oProxyCommand=touch x"},
+        {"host": "a b"},
+        {"key": "-x"},
+    ],
+)
+def test_file_with_an_option_for_ssh_is_not_believed(paths: LabPaths, change: dict[str, str]) -> None:
+    paths.make_state()
+    node = {"host": "192.168.56.11", "port": 22, "user": "vagrant", "key": "/labs/key"}
+    paths.ssh_hosts.write_text(json.dumps({"controller": node}), encoding="utf-8")
+    assert access.known(paths) == {"controller": SshHost("192.168.56.11", 22, "vagrant", "/labs/key")}
+    paths.ssh_hosts.write_text(json.dumps({"controller": node | change}), encoding="utf-8")
+    assert access.known(paths) == {}

@@ -1,0 +1,50 @@
+"""Whose a lab's directory is. What is in it has programs run on this machine, so a stranger's is not obeyed.
+
+The rule is that of git's safe.directory: files belong to the user who runs labctl, to root, or to the user who called
+sudo; a directory that everybody may write to is a stranger's as well.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Mapping
+
+from labctl.errors import BadInput
+from labctl.lab.paths import LabPaths
+
+TRUSTED = "LABCTL_TRUSTED_DIRECTORIES"
+
+
+def check(paths: LabPaths, environment: Mapping[str, str] = os.environ) -> None:
+    """Raise BadInput if the lab's directory, or a file in it that labctl obeys, is another user's. Changes nothing."""
+    directory = paths.directory
+    if str(directory) in environment.get(TRUSTED, "").split(os.pathsep):
+        return
+    user = os.geteuid()
+    allowed = {user, 0}
+    if user == 0 and environment.get("SUDO_UID", "").isdecimal():
+        allowed.add(int(environment["SUDO_UID"]))
+    obeyed = (paths.lab_yaml, paths.state, paths.dotfile, paths.overrides, paths.hosts_ini, directory / "hosts.ini.j2")
+    for path in (directory, *obeyed):
+        try:
+            found = path.stat()
+        except OSError:
+            continue  # it is missing, or reading it will say what is wrong
+        if found.st_uid not in allowed:
+            why = f"belongs to the user {_name(found.st_uid)}, and you are {_name(user)}"
+        elif found.st_mode & stat.S_IWOTH:
+            why = "can be written to by every user of this machine"
+        else:
+            continue
+        raise BadInput(
+            f"{path} {why}; nothing was changed",
+            "A lab's directory can have programs run as you, so it must be yours. Choose another one, or make it yours"
+            f" (chown, chmod o-w). If you trust all who may write there: export {TRUSTED}={directory}",
+        )
+
+
+def _name(user: int) -> str:
+    try:
+        return f"{pwd.getpwuid(user).pw_name} ({user})"
+    except KeyError:
+        return str(user)
