@@ -4,13 +4,13 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from labctl.cli.common import Json, load
 from labctl.diagnostics.doctor import runner
 from labctl.diagnostics.doctor.finding import Severity
 from labctl.lab.model import Lab
 from labctl.lab.paths import LabPaths
+from labctl.ui.console import PlainConsole
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -30,7 +30,7 @@ def doctor(
     """
     lab = load(context)
 
-    console = Console(stderr=True, highlight=False)
+    console = PlainConsole(stderr=True, highlight=False)
     with console.status("looking at this machine") as status:
         report = runner.examine(lab, lambda text: status.update(text))
     if as_json:

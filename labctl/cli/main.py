@@ -1,5 +1,6 @@
 """The command line."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import typer
 from labctl.cli.app import app
 from labctl.cli.shell_completion import PROGRAM, VARIABLE
 from labctl.errors import LabError
+from labctl.ui.terminal import plain
 
 
 def main() -> None:
@@ -18,8 +20,9 @@ def main() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
-    try:
-        app(prog_name=PROGRAM)
-    except LabError as error:
-        typer.echo(f"labctl: {error}", err=True)
-        sys.exit(error.exit_status)
+    with contextlib.redirect_stdout(plain(sys.stdout)), contextlib.redirect_stderr(plain(sys.stderr)):
+        try:
+            app(prog_name=PROGRAM)
+        except LabError as error:
+            typer.echo(f"labctl: {error}", err=True)
+            sys.exit(error.exit_status)

@@ -14,6 +14,7 @@ from labctl.cli import status_text
 from labctl.cli.common import Json, load
 from labctl.diagnostics import status as look
 from labctl.errors import BadInput
+from labctl.ui.console import PlainConsole
 
 verb = typer.Typer(rich_markup_mode=None)
 
@@ -63,7 +64,7 @@ def _repeat(words: Callable[[], str], seconds: float, *, live: bool) -> None:
                 sys.stdout.flush()
                 time.sleep(seconds)
 
-        with Live(Text("looking ..."), screen=True, auto_refresh=False) as shown:
+        with Live(Text("looking ..."), console=PlainConsole(), screen=True, auto_refresh=False) as shown:
             while True:
                 shown.update(Text(words()), refresh=True)
                 time.sleep(seconds)

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from labctl.ui.console import PlainConsole
 from labctl.ui.estimates import Estimates, Expectation, Kind
 from labctl.ui.live_view import NodeNow, View
+from labctl.ui.text import printable
 
 _REFRESHES = 5  # of the live view, each second
 _PATIENCE = 1.0  # seconds, after which an activity is reported while it runs; shorter ones are reported at their end
@@ -118,7 +119,7 @@ class Progress:
 
     def __init__(self, log: Path, verb: str = "", kind: Kind = ()) -> None:
         self._path = log
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = PlainConsole(highlight=False, soft_wrap=True)
         self._log: IO[str] | None = None
         self._estimates = Estimates(verb, kind)
         self._start = time.monotonic()
@@ -163,7 +164,7 @@ class Progress:
         """Write a line to the log."""
         if self._log is not None:
             moment = f"{datetime.now(UTC):%H:%M:%S}"
-            self._log.write("".join(f"{moment} {line}\n" for line in text.splitlines() or [""]))
+            self._log.write("".join(f"{moment} {line}\n" for line in printable(text).splitlines() or [""]))
             self._log.flush()
 
     def say(self, text: str) -> None:

@@ -4,7 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+# ECMA-48: control sequences, command strings such as a window's title, C0 and C1. Unicode: marks that change the order
+# of text (UAX 9), line separators, and characters without width.
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 

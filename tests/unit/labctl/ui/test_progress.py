@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
+from labctl.ui.console import PlainConsole
 from labctl.ui.progress import Progress
 from tools.recording import Screen
 
@@ -23,8 +23,8 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def console(width: int = 60, height: int = 12) -> Console:
-    terminal = Console(
+def console(width: int = 60, height: int = 12) -> PlainConsole:
+    terminal = PlainConsole(
         file=io.StringIO(), force_terminal=True, width=width, height=height, soft_wrap=True, highlight=False
     )
     terminal._environ = {"TERM": "xterm-256color"}
