@@ -6,16 +6,17 @@ plugin novalab.openstack.services, the verification read them. docs/services.md 
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labctl.errors import LabError
 from labctl.lab.paths import assets
 
 Group = Literal["controller_nodes", "compute_nodes"]
 Where = Literal["the controller", "every node"]
+Clients = Literal["controller", "nodes", "host"]
 # A secret is named after what keeps it, and listed in this order; others come last.
 _KEEPERS = ("mariadb", "rabbitmq", "keystone")
 
@@ -30,16 +31,25 @@ class _Part(BaseModel):
 class Unit(_Part):
     """A systemd unit that must run, without .service.
 
-    port is the TCP port at the lab's address; user the one whose settings it reads; needs the units that it does not
-    work without, here or on the controller; feature that of labs which have it; reports whether Nova lists it.
+    port is a TCP port at the node's address, or at the loopback address if its clients are on the controller only;
+    clients may also be on other nodes, or on this machine too. user is the one whose settings it reads; needs the units
+    that it does not work without, here or on the controller; feature that of labs which have it; reports whether Nova
+    lists it.
     """
 
     name: str
     port: int | None = None
+    clients: Clients | None = None
     user: str = ""
     needs: Names = ()
     feature: str | None = None
     reports: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.port is None) != (self.clients is None):
+            raise ValueError("a port and its clients belong together")
+        return self
 
 
 class ConfigFile(_Part):

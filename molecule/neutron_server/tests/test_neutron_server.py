@@ -32,7 +32,8 @@ def test_a_network_is_a_switch_of_ovn(host: Host, network: Any) -> None:  # noqa
     assert f"neutron-{network.id}" in datapaths.stdout
 
 
-def test_neutron_listens_on_the_nodes_network_only(host: Host, address: str) -> None:
+def test_northbound_database_listens_on_the_loopback_address_only(host: Host, address: str) -> None:
+    """The computes need the southbound one, and the API is for everybody on the nodes' network."""
     sockets = host.run_expect([0], "ss -ltnH").stdout
     found = {match[1]: match[0] for match in re.findall(r"(\S+):(6641|6642|9696)\s", sockets)}
-    assert found == dict.fromkeys(("6641", "6642", "9696"), address)
+    assert found == {"6641": "127.0.0.1", "6642": address, "9696": address}

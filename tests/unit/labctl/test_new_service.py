@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """---
 units:
-  - {name: barbican-api, port: 9311, user: barbican, needs: [mariadb, rabbitmq-server]}
+  - {name: barbican-api, port: 9311, clients: host, user: barbican, needs: [mariadb, rabbitmq-server]}
 directories: {/etc/barbican: barbican}
 files:
   - {path: /etc/barbican/barbican.conf, group: barbican, mode: "0640", format: oslo}

@@ -15,6 +15,7 @@ from labctl.diagnostics.doctor.finding import (
     warning,
 )
 
+_LOOPBACK = "127.0.0.1"
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 (what ss prints)
 _STARTING = 30.0  # seconds that a unit has to open its port
 _CHARSETS = ("utf8mb3", "utf8mb4", "utf8")
@@ -160,12 +161,13 @@ def port(node: NodeCase) -> Findings:
         state = node.facts["units"].get(unit)
         if described.port is None or not state or state["active"] != "active":
             continue
-        places = {f"{host}:{described.port}" for host in (node.address, *_EVERYWHERE)}
+        address = _LOOPBACK if described.clients == "controller" else node.address
+        places = {f"{host}:{described.port}" for host in (address, *_EVERYWHERE)}
         if node.facts["time"] - state["started"] < _STARTING or places & set(listening):
             continue
         others = [place for place in listening if place.rpartition(":")[2] == str(described.port)]
         yield error(
-            f"{unit} runs and does not listen at {node.address}:{described.port}",
+            f"{unit} runs and does not listen at {address}:{described.port}",
             f"port {described.port} is open at {', '.join(others) or 'no address'}",
             f"look at its log, labctl ssh {node.name} -- sudo journalctl -u {unit}; labctl up sets its address",
             subject=unit_subject(node.name, unit),

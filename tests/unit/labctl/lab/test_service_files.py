@@ -90,6 +90,21 @@ def test_ports_are_those_that_the_role_waits_for(role: str, debian: int) -> None
     assert ports == {int(str(text).rpartition(":")[2]) for text in listen}
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_ports_for_the_controller_only_are_on_the_loopback_address(role: str) -> None:
+    """In a lab: by the role's default, unless group_vars has something else."""
+    given = dict.fromkeys(load(assets() / "group_vars" / "all" / "roles.yml"), "a node's address")
+    known = variables(role, 13) | given
+    places = {}
+    for text in (text for _, task in tasks(role) for text in task.get("listen", ())):
+        address, _, port = jinja2.Template(str(text), undefined=jinja2.StrictUndefined).render(known).rpartition(":")
+        places[int(port)] = address
+    units = {unit.port: unit.clients for unit in described(role, 13).units if unit.port}
+    assert {port: places[port] == "127.0.0.1" for port in units} == {
+        port: clients == "controller" for port, clients in units.items()
+    }
+
+
 @pytest.mark.parametrize("debian", DEBIANS)
 @pytest.mark.parametrize("role", sorted(set(ROLES) - WITHOUT_UNITS))
 def test_files_are_those_that_the_role_writes(role: str, debian: int) -> None:
