@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 DEV_STAMP := $(VENV)/.complete-dev
 CHAIN := provider_network mariadb rabbitmq memcached keystone glance guest_image placement nova_controller novncproxy \
-	neutron_server nova_compute neutron_agent horizon
+	neutron_server nova_compute neutron_agent horizon firewall
 # Named, because molecule finds it by itself in a checkout of git only.
 MOLECULE := $(BIN)/molecule --base-config .config/molecule/config.yml
 UV_SYNC = VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python

@@ -23,7 +23,7 @@ def render(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> str:
     environment = SandboxedEnvironment(
         loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    environment.filters["quoted"] = _quoted
+    environment.filters["quoted"] = quoted
     nodes = [{**dict(node), "ssh": hosts[node.name]} for node in lab.nodes if node.name in hosts]
     images = [image.model_dump(exclude_none=True) for image in lab.images]
     for image in images:
@@ -39,7 +39,7 @@ def write(lab: Lab, paths: LabPaths, hosts: Mapping[str, SshHost]) -> bool:
     return write_if_changed(paths.hosts_ini, text, mode=0o644)
 
 
-def _quoted(value: str | Path) -> str:
+def quoted(value: str | Path) -> str:
     """A text that Ansible takes literally.
 
     Its INI reader splits at spaces and reads 2025.1 as a number. Values of an inventory are templates, which run

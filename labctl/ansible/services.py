@@ -8,9 +8,9 @@ from labctl.lab.service_files import Catalog, Services, Unit
 
 
 def roles(lab: Lab, group: Group) -> list[str]:
-    """The roles of a group's nodes in this lab, in the order in which they run, without those of every node."""
-    sets = service_files.lab_roles(group)
-    return [role for feature in lab.features for role in sets.get(feature, ())]
+    """The roles of a group's nodes in this lab: those of every node, then the others in the order in which they run."""
+    sets = (service_files.common_roles(), service_files.lab_roles(group))
+    return [role for roles in sets for feature in lab.features for role in roles.get(feature, ())]
 
 
 def of(lab: Lab, node: Node) -> list[Services]:

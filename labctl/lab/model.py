@@ -69,6 +69,11 @@ class Lab(BaseModel):
         return schema.PROVIDERS[self.provider]
 
     @property
+    def host_address(self) -> IPv4Address:
+        """This machine's address in the nodes' network: engines and Vagrant's providers take the first."""
+        return self.network.network_address + 1
+
+    @property
     def guest_gateway(self) -> IPv4Address:
         """The controller's address in the instances' network."""
         return self.guest_network.network_address + 1

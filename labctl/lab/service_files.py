@@ -16,7 +16,7 @@ from labctl.lab.paths import assets
 
 Group = Literal["controller_nodes", "compute_nodes"]
 Where = Literal["the controller", "every node"]
-Clients = Literal["controller", "nodes", "host"]
+Clients = Literal["controller", "nodes", "host"]  # programs on the controller; on all nodes; on this machine too
 # A secret is named after what keeps it, and listed in this order; others come last.
 _KEEPERS = ("mariadb", "rabbitmq", "keystone")
 
@@ -50,6 +50,15 @@ class Unit(_Part):
         if (self.port is None) != (self.clients is None):
             raise ValueError("a port and its clients belong together")
         return self
+
+
+class Port(_Part):
+    """A port, or a range as FIRST-LAST, that belongs to no unit of the role, who connects to it, and what it is for."""
+
+    port: int | Annotated[str, Field(pattern="^[0-9]+-[0-9]+$")]
+    protocol: Literal["tcp", "udp"] = "tcp"
+    clients: Clients | Literal["anybody"]
+    use: str
 
 
 class ConfigFile(_Part):
@@ -117,11 +126,13 @@ class _Files(_Part):
 class Services(_Files):
     """What a role brings.
 
-    directories have configuration by the user that reads all of it; data is where services write; versions has the
-    packages that have the version of a component, whichever of them is installed.
+    ports are those that belong to none of its units; directories have configuration by the user that reads all of it;
+    data is where services write; versions has the packages that have the version of a component, whichever of them is
+    installed.
     """
 
     units: tuple[Unit, ...] = ()
+    ports: tuple[Port, ...] = ()
     directories: dict[Path_, str] = {}
     data: tuple[Path_, ...] = ()
     versions: dict[str, Names] = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from labctl.ansible import playbook, services
+from labctl.ansible.inventory import quoted
 from labctl.errors import LabError
 from labctl.files import cache_directory, write_private
 from labctl.lab.model import Group, Lab, Release
@@ -101,7 +102,7 @@ def _key(release: Release, roles: list[str] | None = None) -> str:
             root / "playbooks" / "images.yaml",
             *sorted((root / "roles" / "node" / "templates").glob("*.sources.j2")),
         ]
-        for role in ["_common", "node", *roles]:
+        for role in ["_common", *roles]:
             # A role names its packages in tasks/main.yml, unless it installs more than packages.
             names = ("vars/main.yml", f"vars/debian-{release.debian}.yml", "tasks/main.yml", "tasks/install.yml")
             files += [path for name in names if (path := root / "roles" / role / name).is_file()]
@@ -194,17 +195,19 @@ def _inventory(lab: Lab, engine_: Engine, paths: LabPaths, builders: dict[Group,
     variables = {
         "ansible_connection": _CONNECTIONS[engine_.kind],
         "ansible_python_interpreter": "/usr/bin/python3",
-        f"ansible_{engine_.kind}_executable": str(paths.bin / "docker"),
+        f"ansible_{engine_.kind}_executable": quoted(paths.bin / "docker"),
         "ansible_become": "false",
         "lab_name": lab.name,
         "lab_provider": lab.provider,
         "lab_virt_type": "auto",
         "lab_features": json.dumps(lab.features),
+        "lab_network": str(lab.network),
+        "lab_host": str(lab.host_address),
         "lab_guest_network": str(lab.guest_network),
         "lab_guest_gateway": str(lab.guest_gateway),
         "lab_images": '"[]"',
         # Ansible checks all arguments of a role; the install stage uses none of the secrets.
-        "lab_secrets_file": f'"{paths.secrets}"',
+        "lab_secrets_file": quoted(paths.secrets),
     }
     return "\n".join([*lines, "[all:vars]", *(f"{name}={value}" for name, value in variables.items()), ""])
 

@@ -121,6 +121,8 @@ def inventory(found: engine.Engine, paths: LabPaths, containers: dict[str, str])
         "lab_virt_type": "qemu",
         "lab_features": '["nova", "neutron"]',
         "lab_images": "'[]'",
+        "lab_network": "10.0.0.0/24",
+        "lab_host": "10.0.0.1",
         "lab_guest_network": "10.0.1.0/24",
         "lab_guest_gateway": "10.0.1.1",
         "lab_secrets_file": paths.directory / "secrets.json",

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def test_units_of_a_lab(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(networking="none", computes=1)
     controller, compute = lab.nodes
-    assert services.units(lab, compute) == ["libvirtd", "nova-compute"]
+    assert services.units(lab, compute) == ["nftables", "libvirtd", "nova-compute"]
     assert "nova-api-metadata" not in services.units(lab, controller)
     lab = make_lab(computes=1, dashboard=True)
     controller, compute = lab.nodes
-    assert services.units(lab, controller)[:2] == ["mariadb", "rabbitmq-server"]  # causes first
+    assert services.units(lab, controller)[:3] == ["nftables", "mariadb", "rabbitmq-server"]  # causes first
     assert {"nova-api-metadata", "guest-wire", "horizon"} <= set(services.units(lab, controller))
     assert services.reporting(lab) == {"controller": ["nova-conductor", "nova-scheduler"], "compute1": ["nova-compute"]}
 

@@ -180,7 +180,7 @@ def test_inventory_of_the_builders(make_lab: Callable[..., Lab], paths: LabPaths
     lines = text.splitlines()
     assert lines[lines.index("[compute_nodes]") + 1].startswith("compute ansible_host=b-compute ")
     assert f"ansible_connection={connection}" in lines
-    assert f"ansible_{kind}_executable={paths.bin / 'docker'}" in lines
+    assert f'ansible_{kind}_executable="{paths.bin / "docker"}"' in lines
 
 
 @pytest.mark.parametrize("there", [True, False])
