@@ -77,6 +77,11 @@ def may_pass(error: Exception) -> bool:
     return isinstance(error, ConnectFailure) or status >= 500
 
 
+def is_conflict(error: Exception) -> bool:
+    """Whether a service refused because it is changing the same thing right now."""
+    return getattr(error, "status_code", None) == 409
+
+
 def fault(server: dict[str, Any]) -> str:
     """What Nova says went wrong with a server; nothing when there is no fault, or only that of our own question."""
     message = str((server.get("fault") or {}).get("message") or "").strip()

@@ -220,10 +220,52 @@ class Cloud:
         self.connection.network.delete_port(port)
 
 
+def settled(cloud_: Cloud, names: set[str], timeout: int) -> dict[str, dict[str, Any]]:
+    """The servers once Nova has finished what it does with them of its own accord, such as stopping one that was off.
+
+    A TimeoutError names those with which it does not finish. One that is being built is somebody else's to wait for.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        there = cloud_.servers(names)
+        busy = {
+            name: server["OS-EXT-STS:task_state"]
+            for name, server in there.items()
+            if server["status"] not in ("BUILD", "ERROR") and server.get("OS-EXT-STS:task_state")
+        }
+        if not busy:
+            return there
+        if time.monotonic() > end:
+            raise TimeoutError(f"busy for {timeout} s: {', '.join(f'{name} ({task})' for name, task in busy.items())}")
+        time.sleep(POLL_SECONDS)
+
+
+def judged(cloud_: Cloud, server: dict[str, Any], user_data: str) -> tuple[str, str]:
+    """The verdict on a server, with what its compute says."""
+    runs = server["status"] != "ACTIVE" or cloud_.runs(server["id"])
+    return verdict(server, user_data, runs=runs)
+
+
+def power_on(cloud_: Cloud, server: dict[str, Any], what: str, user_data: str, timeout: int) -> None:
+    """Start or reboot a server. If Nova has begun to change it meanwhile, which it says by 409, it is judged again."""
+    end = time.monotonic() + timeout
+    while what in ("start", "reboot"):
+        try:
+            (cloud_.start if what == "start" else cloud_.reboot)(server["id"])
+        except cloud.ERRORS as error:
+            if not cloud.is_conflict(error) or time.monotonic() > end:
+                raise
+            time.sleep(POLL_SECONDS)
+            server = settled(cloud_, {server["name"]}, timeout)[server["name"]]
+            what = judged(cloud_, server, user_data)[0]
+        else:
+            return
+
+
 def present(cloud_: Cloud, parameters: dict[str, Any], *, check: bool) -> tuple[list[str], list[dict[str, Any]]]:
     """Make what is missing; what was done, and the servers as they are now (none of them in check mode)."""
     hosts = {server["name"]: server["host"] for server in parameters["servers"]}
-    there = cloud_.servers(set(hosts))
+    there = settled(cloud_, set(hosts), parameters["timeout"])
     ports = cloud_.ports(set(hosts))
     if check and set(hosts) - set(ports):
         return [f"make {name}" for name in hosts if name not in there], []
@@ -236,10 +278,7 @@ def present(cloud_: Cloud, parameters: dict[str, Any], *, check: bool) -> tuple[
     neighbours = {name: [address for other, address in addresses.items() if other != name] for name in hosts}
     scripts = {name: script(parameters["user_data"], neighbours[name]) for name in hosts}
 
-    verdicts = {
-        name: verdict(server, scripts[name], runs=server["status"] != "ACTIVE" or cloud_.runs(server["id"]))
-        for name, server in there.items()
-    }
+    verdicts = {name: judged(cloud_, server, scripts[name]) for name, server in there.items()}
     actions = [f"{what} {name}: {why}" for name, (what, why) in verdicts.items() if what != "keep"]
     actions += [f"make {name}" for name in hosts if name not in there]
     if check:
@@ -251,10 +290,8 @@ def present(cloud_: Cloud, parameters: dict[str, Any], *, check: bool) -> tuple[
     for name, host in hosts.items():
         what = verdicts.get(name, ("replace", ""))[0]
         server_id = there[name]["id"] if name in there else ""
-        if what == "start":
-            cloud_.start(server_id)
-        elif what == "reboot":
-            cloud_.reboot(server_id)
+        if what in ("start", "reboot"):
+            power_on(cloud_, there[name], what, scripts[name], parameters["timeout"])
         elif what == "replace":
             server_id = cloud_.make_server(
                 name=name,

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.novalab.openstack.plugins.module_utils import cloud
 from ansible_collections.novalab.openstack.plugins.modules import (
     check_allocations,
     check_leftovers,
@@ -274,3 +275,51 @@ def test_allocations_and_ports_without_an_instance() -> None:
     check = check_allocations.check_ports("controller", ports, {"1"}, ["demo-compute1"])
     assert (check.ok, check.found) == (False, "p2, p4")
     assert check_allocations.check_ports("controller", ports[:1], {"1"}, ["demo-compute1"]).ok
+
+
+class Busy(Cloud):
+    """A cloud whose Nova stops a server that was off, some time after it was asked for it."""
+
+    def __init__(self, states: list[dict[str, Any]]) -> None:
+        super().__init__([states[0]], {"a": "10.0.0.1"})
+        self.states = states
+
+    def servers(self, names: set[str]) -> dict[str, dict[str, Any]]:
+        self.there = {"a": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
+        return super().servers(names)
+
+    def reboot(self, server_id: str) -> None:
+        error: Any = cloud.ERRORS[0](f"Cannot 'reboot' instance {server_id} while it is in task_state powering-off")
+        error.status_code = 409
+        raise error
+
+
+OFF = listed("a", user_data="ping ", off=True)
+STOPPING = OFF | {"OS-EXT-STS:task_state": "powering-off"}
+STOPPED = OFF | {"status": "SHUTOFF", "OS-EXT-STS:task_state": None}
+ONE = {**PARAMETERS, "servers": [{"name": "a", "host": "compute1"}]}
+
+
+@pytest.mark.parametrize(
+    ("states", "actions"),
+    [
+        ([STOPPING, STOPPING, STOPPED], ["start a: it was shut off"]),
+        # It begins between the look and the action.
+        ([OFF, STOPPING, STOPPED], ["reboot a: its machine was off"]),
+        ([OFF, OFF, STOPPED], ["reboot a: its machine was off"]),
+    ],
+)
+def test_server_that_nova_is_stopping_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, states: list[dict[str, Any]], actions: list[str]
+) -> None:
+    monkeypatch.setattr(servers, "POLL_SECONDS", 0)
+    busy: Any = Busy(list(states))
+    assert servers.present(busy, ONE, check=False)[0] == actions
+    assert busy.told == ["start id-a"]
+
+
+def test_server_that_stays_busy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "POLL_SECONDS", 0)
+    busy: Any = Busy([STOPPING])
+    with pytest.raises(TimeoutError, match=r"busy for 0 s: a \(powering-off\)"):
+        servers.present(busy, {**ONE, "timeout": 0}, check=False)
