@@ -48,7 +48,8 @@ test: setup-dev ## Everything: check, sanity, molecule, config, e2e; ends with a
 	+@$(BIN)/python -m tools.stages
 
 # `node` and `collection` want bare nodes. The others share theirs, and in the order of site.yaml each role finds there what
-# it needs; `horizon` is last, because it installs packages that a lab's nodes have when asked for only. RELEASE is read by
+# it needs; `horizon` is late, because it installs packages that a lab's nodes have when asked for only, and `firewall` last, since
+# other scenarios ask services from outside. RELEASE is read by
 # default/create.yml, from the environment.
 molecule: setup-dev ## Every role tested in containers; alone: ROLE=mariadb; on Debian 12: RELEASE=zed
 ifdef ROLE
@@ -72,8 +73,9 @@ e2e: setup-dev ## A real lab from `labctl up` to `labctl destroy`
 sanity: setup-dev ## ansible-test's sanity tests on the collection as it is built
 	$(BIN)/python -m tools.sanity
 
-docs: setup-dev ## The roles' README.md, from their meta/argument_specs.yml
+docs: setup-dev ## What is written from the roles: their README.md, the table of ports
 	$(BIN)/python -m tools.role_docs
+	$(BIN)/python -m tools.port_table
 
 # BENCH takes its options: make bench BENCH="--runs 3 --case warm"; docs/bench.md lists them.
 bench: setup ## How long everything takes on this machine, measured in a lab of its own; options: BENCH="--runs 3"

@@ -130,6 +130,11 @@ class LiveLab:
         """The controller's address."""
         return str(ipaddress.IPv4Network(self.description["network"])[11])
 
+    def address(self, node: str) -> str:
+        """A node's address."""
+        nodes = json.loads(self.labctl("describe", "--json").stdout)["nodes"]
+        return next(str(item["address"]) for item in nodes if item["name"] == node)
+
     def container(self, node: str) -> str:
         """The name of a node's container."""
         return f"novalab-{self.description['name']}-{node}"

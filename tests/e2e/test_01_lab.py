@@ -2,14 +2,21 @@
 
 import json
 import stat
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.drift import only_compared
 from tests.e2e.lab import CHECKOUT, FOUR_ROWS, NETWORK, SCRIPTS, LiveLab
+from tests.ports import SCAN, open_to
+
+if TYPE_CHECKING:
+    from labctl.lab.service_files import Group
 
 NODES = ("controller", "compute1", "compute2")
+FEATURES = ("nova", "neutron")
 MEBIBYTE = 1024  # KiB
 
 
@@ -84,6 +91,27 @@ def test_configuration_files_belong_to_root_and_the_service(lab: LiveLab) -> Non
         "640 root:placement",
         "640 root:neutron",
     ]
+
+
+def test_ports_open_to_others_are_those_described(lab: LiveLab) -> None:
+    """All ports, tried from this machine, from a compute as an ordinary user, and from a container of somebody else.
+
+    docs/security.md has the table.
+    """
+    groups: dict[str, Group] = {"controller": "controller_nodes", "compute2": "compute_nodes"}
+    image = lab.engine("container", "inspect", "--format", "{{.Config.Image}}", lab.container("compute1")).strip()
+    for node, group in groups.items():
+        address = lab.address(node)
+        of_host, of_nodes = open_to(("host",), group, FEATURES), open_to(("nodes", "host"), group, FEATURES)
+        assert ports(lab.run(sys.executable, "-c", SCAN, address).stdout) == of_host
+        assert ports(lab.on("compute1", f"runuser -u nobody -- python3 - {address}", stdin=SCAN)) == of_nodes
+        # An engine may let it in under this machine's address.
+        stranger = ports(lab.engine("run", "--rm", "--entrypoint", "python3", image, "-c", SCAN, address))
+        assert stranger <= of_host
+
+
+def ports(text: str) -> set[int]:
+    return {int(word) for word in text.split()}
 
 
 def test_cell_mappings_hold_no_secret(lab: LiveLab) -> None:
