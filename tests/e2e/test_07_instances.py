@@ -1,5 +1,7 @@
 """Instances: the demonstration, consoles, restarts, and what is said of a server that does not come up."""
 
+import base64
+import ipaddress
 import json
 import re
 import time
@@ -12,6 +14,7 @@ import pytest
 from openstack.connection import Connection
 
 from tests.e2e.lab import FOUR_ROWS, LiveLab
+from tests.ports import open_to
 
 NAMES = {"demo-compute1": "compute1", "demo-compute2": "compute2"}
 NODES = ("controller", "compute1", "compute2")
@@ -189,6 +192,29 @@ def test_explain_an_image_that_does_not_boot_names_it(
     assert "said nothing on its serial console" in said["causes"][0]
     assert "image blank does not boot" in said["causes"][0]
     assert "labctl console blank" in said["remedy"]
+
+
+def test_instance_reaches_the_gateway_and_no_port_of_it(
+    lab: LiveLab, cloud: Connection, make: Callable[..., str]
+) -> None:
+    """The controller is the gateway of the instances' network, and its services are not for them."""
+    network = json.loads(lab.labctl("describe", "--json").stdout)["guest_network"]
+    gateway = str(ipaddress.IPv4Network(network)[1])
+    ports = sorted(open_to(("controller", "nodes", "host"), "controller_nodes", ("nova", "neutron")))
+    tries = f"for port in {' '.join(map(str, ports))}; do nc -w 3 {gateway} $port </dev/null && echo open $port; done"
+    script = f"#!/bin/sh\n{tries}\nping -c 1 -W 5 {gateway} >/dev/null && echo all ports tried\n"
+    server = make("scan", user_data=base64.b64encode(script.encode()).decode())
+    assert settled(cloud, server) == "ACTIVE"
+    end = time.monotonic() + 300
+    while "all ports tried" not in (log := console(cloud, server)) and time.monotonic() < end:
+        time.sleep(2)
+    assert "all ports tried" in log
+    assert re.findall(r"open \d+", log) == []
+
+
+def console(cloud: Connection, server_id: str) -> str:
+    """What a server has written to its serial console."""
+    return str(cloud.compute.get_server_console_output(server_id)["output"])
 
 
 def test_demo_replaces_a_server_in_error(lab: LiveLab, cloud: Connection, demo: dict[str, Any]) -> None:
