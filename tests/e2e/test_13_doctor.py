@@ -520,7 +520,7 @@ echo 300 > pid_max; mount --bind pid_max /proc/sys/kernel/pid_max
 mkdir dev; mount -t tmpfs none dev
 for name in null zero random urandom; do touch dev/$name; mount --bind /dev/$name dev/$name; done
 mkdir dev/shm; mount --bind /dev/shm dev/shm
-mkdir small; mount -t tmpfs -o size=20m none small
+mkdir small; mount -t tmpfs -o size=20m,mode=755 none small
 echo '{"virt_type": "kvm", "name": "sick", "images": [{"name": "a", "path": "a.img"}]}' > small/lab.yaml
 mount --bind /dev/null "$2/ansible-playbook"
 mount -t tmpfs none /sys/fs/cgroup
