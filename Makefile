@@ -48,9 +48,8 @@ test: setup-dev ## Everything: check, sanity, molecule, config, e2e; ends with a
 	+@$(BIN)/python -m tools.stages
 
 # `node` and `collection` want bare nodes. The others share theirs, and in the order of site.yaml each role finds there what
-# it needs; `horizon` is late, because it installs packages that a lab's nodes have when asked for only, and `firewall` last, since
-# other scenarios ask services from outside. RELEASE is read by
-# default/create.yml, from the environment.
+# it needs; `horizon` is late, because it installs packages that a lab's nodes have when asked for only, and `firewall` last,
+# since other scenarios ask services from outside. RELEASE is read by default/create.yml, from the environment.
 molecule: setup-dev ## Every role tested in containers; alone: ROLE=mariadb; on Debian 12: RELEASE=zed
 ifdef ROLE
 	$(MOLECULE) test --scenario-name $(ROLE)

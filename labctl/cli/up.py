@@ -53,7 +53,7 @@ def up(
         typer.echo(_document(outcome, lab, services) if as_json else _farewell(outcome, lab))
         return
     if sha256 is not None:
-        raise BadInput("--sha256 is of an archive, and needs --from")
+        raise BadInput("--sha256 is for an archive and needs --from")
     lab = load(context)
     if dry_run:
         show(lab, evict=evict, as_json=as_json)

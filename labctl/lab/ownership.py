@@ -1,11 +1,12 @@
-"""Whose a lab's directory is. What is in it has programs run on this machine, so a stranger's is not obeyed.
+"""Check who owns a lab's directory. Files in it can make labctl run programs, so another user's are not trusted.
 
 The rule is that of git's safe.directory: files belong to the user who runs labctl, to root, or to the user who called
-sudo; a directory that everybody may write to is a stranger's as well.
+sudo; and not every user of the machine may write to them.
 """
 
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Mapping
 
@@ -38,8 +39,8 @@ def check(paths: LabPaths, environment: Mapping[str, str] = os.environ) -> None:
             continue
         raise BadInput(
             f"{path} {why}; nothing was changed",
-            "A lab's directory can have programs run as you, so it must be yours. Choose another one, or make it yours"
-            f" (chown, chmod o-w). If you trust all who may write there: export {TRUSTED}={directory}",
+            "Files in a lab's directory can run programs as you. Choose a different directory, or change owner and mode"
+            f" (chown, chmod o-w). If you trust its writers: export {TRUSTED}={shlex.quote(str(directory))}",
         )
 
 

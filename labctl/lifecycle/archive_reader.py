@@ -32,7 +32,7 @@ _MOST_READ = 16 << 20  # at once, for tarfile reads headers of any size
 _MOST_LAYERS = 20000  # members of what the engine wrote
 _CHUNK = 1 << 16  # of compressed data, which may grow a thousandfold
 _MARGIN = 2 << 30  # bytes of the disk that unpacking leaves free
-# Written anew on this machine: Ansible, ssh and labctl do what these say.
+# labctl writes these itself on this machine. Ansible and ssh follow them, so those of an archive are ignored.
 _NOT_TAKEN = {"hosts.ini", ".labctl/ssh-hosts.json", ".labctl/made.json"}
 _OVERRIDES = re.compile(r"overrides/([a-z0-9_-]+/)?[a-z0-9][a-z0-9_.-]*")
 _SEE = "See `labctl export-lab`."
@@ -108,6 +108,13 @@ def reading(path: Path, sha256: str | None = None) -> Iterator[Archive]:
         yield Archive(path, manifest, files, tar)
 
 
+def may_hold(name: str, *, finished: bool) -> bool:
+    """Whether an archive may hold a file of the lab, by its path in the lab: one of a finished lab, or of packages."""
+    if not finished:
+        return name == "lab.yaml"
+    return name in snapshot_store.FILES or _OVERRIDES.fullmatch(name) is not None
+
+
 class _Bounded:
     """A file for tarfile, which would read a header of eight gigabytes at once."""
 
@@ -173,11 +180,10 @@ def _manifest(data: bytes, path: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part)[:60] for part in first["loc"])
         raise _bad(path, f"{MANIFEST}: {where}: {first['msg']}") from error
-    allowed = set(snapshot_store.FILES) if manifest.finished else {"lab.yaml"}
     packed = {IMAGES + suffix for suffix in COMPRESSORS}
     own = {name.removeprefix(FILES) for name in manifest.members if name.startswith(FILES)}
     others = {name for name in manifest.members if not name.startswith(FILES)}
-    wrong = {name for name in own - allowed if not (manifest.finished and _OVERRIDES.fullmatch(name))}
+    wrong = {name for name in own if not may_hold(name, finished=manifest.finished)}
     if wrong or others - packed:
         raise _bad(path, f"it has files that no archive has: {_listed(wrong | (others - packed))}")
     if len(others) != 1 or "lab.yaml" not in own:

@@ -20,7 +20,7 @@ from labctl.lifecycle import archive, pause
 from labctl.lifecycle import snapshot as snapshots
 from labctl.lifecycle import up as lifecycle_up
 from labctl.lifecycle.archive import Manifest, Written
-from labctl.lifecycle.archive_reader import Archive
+from labctl.lifecycle.archive_reader import Archive, may_hold
 from labctl.lifecycle.context import LabContext
 from labctl.lifecycle.preflight import preflight
 from labctl.lifecycle.up import Outcome
@@ -81,7 +81,7 @@ def _export_nodes(context: LabContext, engine: Engine, target: Path) -> Written:
     try:
         with context.progress.step("Archive") as step:
             kept = context.paths.snapshots / name / "lab"
-            files = {file: kept / file for file in snapshot_store.files(kept)}
+            files = {file: kept / file for file in snapshot_store.files(kept) if may_hold(file, finished=True)}
             if "lab.yaml" not in files:
                 write_private(kept / "lab.yaml", "{}\n")  # the default lab
                 files["lab.yaml"] = kept / "lab.yaml"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.errors import BadInput, LabError
-from labctl.lifecycle.archive_reader import reading
+from labctl.lifecycle.archive_reader import may_hold, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from labctl.errors import BadInput, LabError
-from labctl.lifecycle.archive_reader import reading
+from labctl.lifecycle.archive_reader import may_hold, reading
 said = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
@@ -168,8 +168,15 @@ def test_good_archive_is_read(tmp_path: Path) -> None:
     members = {**GOOD, "lab/hosts.ini": b"x", "lab/overrides/compute_nodes/nova.conf": b"y"}
     (tmp_path / "a").write_bytes(pack(described(members)))
     with reading(tmp_path / "a") as archive:
-        # Ansible does what hosts.ini says, so it is written anew.
+        # Ansible follows hosts.ini, so labctl writes its own.
         assert archive.files == {"lab.yaml": b"{}", "overrides/compute_nodes/nova.conf": b"y"}
+
+
+def test_editors_leftovers_beside_overrides_are_no_part_of_an_archive() -> None:
+    """Else export would write a file that no import accepts."""
+    names = ("overrides/nova.conf", "overrides/compute1/nova.conf", "overrides/.nova.conf.swp", "overrides/nova.conf~")
+    assert [may_hold(name, finished=True) for name in names] == [True, True, False, False]
+    assert not may_hold("overrides/nova.conf", finished=False)
 
 
 def test_archive_with_another_digest_is_refused(tmp_path: Path) -> None:
